@@ -1,0 +1,1 @@
+"""From records to thresholds, laws and figures. Reads results through sweeper.store alone."""

@@ -1,0 +1,1 @@
+"""Where it runs: packing, the executors, progress. The only package that knows Ray."""

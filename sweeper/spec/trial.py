@@ -1,0 +1,126 @@
+"""One point of a sweep, and the fingerprint that names it for ever."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+NUMERICS = 1
+"""Raised when a change of the engine moves results: trials made before and after then differ."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training run, fully described: two equal Trials give the same record.
+
+    A field added later gets a default and is left out of the canonical form where it has it, so
+    that the fingerprints of finished work stay valid.
+
+    Attributes:
+        group: Name of the group H, such as "Z23".
+        group_order: M.
+        n_train: n, training pairs out of M².
+        split: How they are drawn; "uniform" is without replacement from all pairs.
+        split_seed: Names the stream of the split.
+        init_seed: Names the stream of the initial weights.
+        network: "two_layer".
+        hidden_size: K.
+        activation: σ, "square".
+        loss: "mse": mean over samples of ‖o − ō − (e_y − 1/M)‖².
+        optimizer: "adam", full batch.
+        learning_rate: Step size.
+        weight_decay: Coefficient of the coupled L2 term.
+        max_steps: The horizon.
+        eval_every: Steps between evaluations, after the first, log-spaced ones.
+        target_test_accuracy: Reached at two evaluations in a row means generalized.
+        stop_at_target: End the trial there.
+    """
+
+    group: str
+    group_order: int
+    n_train: int
+    split: str
+    split_seed: int
+    init_seed: int
+    network: str
+    hidden_size: int
+    activation: str
+    loss: str
+    optimizer: str
+    learning_rate: float
+    weight_decay: float
+    max_steps: int
+    eval_every: int
+    target_test_accuracy: float
+    stop_at_target: bool
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Self:
+        """The Trial in one row of a plan or of the records; other columns are ignored."""
+        return cls(**{field.name: row[field.name] for field in fields(cls)})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """32 hexadecimal digits: the hash of the canonical form.
+
+        Key order, 1 against 1.0, the sweep's name, the path and the host do not matter; the
+        version of the numerics does.
+        """
+        return _digest(_token(field, getattr(self, field.name)) for field in _canonical_fields())
+
+
+_ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+TRIAL_SCHEMA = pa.schema(
+    [pa.field(field.name, _ARROW[field.type], nullable=False) for field in fields(Trial)]  # type: ignore[index]
+)
+"""The columns that say what a trial is, in a plan as in the records."""
+
+
+def trials(table: pa.Table) -> list[Trial]:
+    """The rows of a plan (or of records) as Trials."""
+    return [Trial.from_row(row) for row in table.select(TRIAL_SCHEMA.names).to_pylist()]
+
+
+def fingerprints(columns: dict[str, np.ndarray[Any, Any] | str | int | float | bool]) -> list[str]:
+    """The fingerprint of every row, as `Trial.fingerprint` gives it, without making a Trial.
+
+    Args:
+        columns: A value for each field of Trial: an array of all rows' values, or one value for all.
+
+    Returns:
+        One fingerprint a row.
+    """
+    lengths = {len(value) for value in columns.values() if isinstance(value, np.ndarray)}
+    (count,) = lengths or {1}
+    parts: list[Sequence[str]] = []
+    for field in _canonical_fields():
+        value = columns[field.name]
+        if isinstance(value, np.ndarray):
+            distinct, inverse = np.unique(value, return_inverse=True)
+            tokens = np.array([_token(field, item) for item in distinct.tolist()], dtype=object)
+            parts.append(tokens[inverse].tolist())
+        else:
+            parts.append([_token(field, value)] * count)
+    return [_digest(tokens) for tokens in zip(*parts, strict=True)]
+
+
+def _canonical_fields() -> list["Field[Any]"]:
+    return sorted(fields(Trial), key=lambda field: field.name)
+
+
+def _token(field: "Field[Any]", value: Any) -> str:  # noqa: ANN401
+    """`"name":value` in canonical JSON, or nothing where a later field has its default."""
+    if field.default is not MISSING and value == field.default:
+        return ""
+    value = value + 0.0 if field.type is float else field.type(value)  # type: ignore[operator]
+    return f"{json.dumps(field.name)}:{json.dumps(value, allow_nan=False)}"
+
+
+def _digest(tokens: Iterator[str] | tuple[str, ...]) -> str:
+    canonical = ",".join(token for token in (*tokens, f'"numerics":{NUMERICS}') if token)
+    return hashlib.blake2b(canonical.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,1 @@
+"""What is kept: the schema of the records, the results folder, provenance. No torch, no ray."""

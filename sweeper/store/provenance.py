@@ -1,0 +1,60 @@
+"""Where a record comes from: code, libraries, host, run."""
+
+import json
+import platform
+import socket
+import subprocess
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import sweeper
+
+_LIBRARIES = ("torch", "numpy", "ray", "pyarrow")
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What every record of one run says about its origin.
+
+    Attributes:
+        sweep: The spec's name.
+        run_id: Names the run; the results folder keeps its description under runs/.
+        spec_digest: Names the text of the spec as run, kept under specs/ in the results folder.
+    """
+
+    sweep: str
+    run_id: str
+    spec_digest: str
+
+
+@cache
+def code_version() -> str:
+    """The package's version and, in a checkout, the commit (`+dirty` if the tree was changed)."""
+    root = Path(sweeper.__file__).parent
+    git = ["git", "-C", str(root), "describe", "--always", "--dirty=+dirty", "--exclude=*"]
+    try:
+        answer = subprocess.run(git, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return sweeper.__version__
+    commit = answer.stdout.strip()
+    return f"{sweeper.__version__} ({commit})" if commit else sweeper.__version__
+
+
+@cache
+def library_versions() -> str:
+    """JSON object of the versions that can move a number, Python's among them."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return json.dumps(found)
+
+
+@cache
+def host() -> str:
+    """This machine's name."""
+    return socket.gethostname()

@@ -1,0 +1,203 @@
+"""What a finished trial leaves behind: its outcome, its measurements, and their Arrow schema."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from enum import StrEnum
+
+import pyarrow as pa
+
+from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
+from sweeper.store.provenance import Provenance, code_version, host, library_versions
+from sweeper.tasks.groups import group_named
+
+SCHEMA_VERSION = 1
+
+
+class Outcome(StrEnum):
+    """How a trial ended. Every trial ends in exactly one of these."""
+
+    GENERALIZED = "generalized"
+    """Test accuracy at or above the target at two evaluations in a row."""
+    MEMORIZED = "memorized"
+    """Horizon reached, training accuracy ≥ 0.99, best test accuracy within 0.1 of chance."""
+    UNRESOLVED = "unresolved"
+    """Horizon reached, training accuracy ≥ 0.99, test accuracy between the two: censored."""
+    UNDERFIT = "underfit"
+    """Horizon reached with training accuracy below 0.99."""
+    DIVERGED = "diverged"
+    """The loss or a weight became NaN or infinite."""
+    STOPPED = "stopped"
+    """Ended by a budget or an early-stopping rule, which the record names."""
+    FAILED = "failed"
+    """An error, or a worker that died each time it tried; the record keeps the traceback."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Measurements at each evaluation. All lists have one entry an evaluation, in order of step."""
+
+    step: list[int] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    test_loss: list[float] = field(default_factory=list)
+    train_accuracy: list[float] = field(default_factory=list)
+    test_accuracy: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What training found out about one trial.
+
+    Attributes:
+        fingerprint: The trial's.
+        outcome: How it ended.
+        fit_step: First evaluated step with training accuracy ≥ 0.99, or None.
+        generalization_step: First of the two evaluations that made it `generalized`, or None.
+        n_test: Pairs that the test metrics are a mean over.
+        train_flops: Floating-point operations of the training steps (docs/glossary.md).
+        wall_time_s: Seconds from the trial's start to its end; in a batch its share of them.
+        started_at: When, in UTC.
+        curve: All evaluations; empty only for `failed`.
+        stop_rule: For `stopped`, the rule.
+        error: For `failed`, the traceback.
+    """
+
+    fingerprint: str
+    outcome: Outcome
+    fit_step: int | None
+    generalization_step: int | None
+    n_test: int
+    train_flops: float
+    wall_time_s: float
+    started_at: datetime
+    curve: Curve
+    stop_rule: str | None = None
+    error: str | None = None
+
+
+def _required(name: str, kind: pa.DataType) -> pa.Field:
+    return pa.field(name, kind, nullable=False)
+
+
+RECORD_SCHEMA = pa.schema(
+    [
+        _required("fingerprint", pa.string()),
+        _required("sweep", pa.string()),
+        *TRIAL_SCHEMA,
+        # derived from the axes
+        _required("train_fraction", pa.float64()),
+        _required("n_over_m_log_m", pa.float64()),
+        _required("max_irrep_dim", pa.int64()),
+        # measured; null where there was nothing to measure
+        _required("outcome", pa.string()),
+        pa.field("fit_step", pa.int64()),
+        pa.field("generalization_step", pa.int64()),
+        _required("final_step", pa.int64()),
+        pa.field("train_loss", pa.float64()),
+        pa.field("test_loss", pa.float64()),
+        pa.field("train_accuracy", pa.float64()),
+        pa.field("test_accuracy", pa.float64()),
+        pa.field("best_test_accuracy", pa.float64()),
+        _required("n_test", pa.int64()),
+        pa.field("stop_rule", pa.string()),
+        pa.field("error", pa.string()),
+        # cost
+        _required("train_flops", pa.float64()),
+        _required("wall_time_s", pa.float64()),
+        _required("device", pa.string()),
+        _required("pack_size", pa.int64()),
+        # provenance
+        _required("run_id", pa.string()),
+        _required("spec_digest", pa.string()),
+        _required("numerics", pa.int64()),
+        _required("code_version", pa.string()),
+        _required("library_versions", pa.string()),
+        _required("host", pa.string()),
+        _required("started_at", pa.timestamp("us", tz="UTC")),
+    ],
+    metadata={"sweeper.records": str(SCHEMA_VERSION)},
+)
+"""One row a trial. docs/glossary.md says what each column means."""
+
+CURVE_SCHEMA = pa.schema(
+    [
+        _required("fingerprint", pa.string()),
+        _required("step", pa.list_(pa.int32())),
+        _required("train_loss", pa.list_(pa.float32())),
+        _required("test_loss", pa.list_(pa.float32())),
+        _required("train_accuracy", pa.list_(pa.float32())),
+        _required("test_accuracy", pa.list_(pa.float32())),
+    ],
+    metadata={"sweeper.curves": str(SCHEMA_VERSION)},
+)
+"""One row a trial; each column a list with one entry an evaluation."""
+
+
+def curves_table(results: Sequence[TrialResult]) -> pa.Table:
+    """The curves of the given results, as CURVE_SCHEMA."""
+    columns = [name for name in CURVE_SCHEMA.names if name != "fingerprint"]
+    return pa.Table.from_pylist(
+        [
+            {"fingerprint": result.fingerprint}
+            | {name: getattr(result.curve, name) for name in columns}
+            for result in results
+        ],
+        schema=CURVE_SCHEMA,
+    )
+
+
+def records_table(
+    trials: Sequence[Trial],
+    results: Sequence[TrialResult],
+    provenance: Provenance,
+    device: str,
+    pack_size: int,
+) -> pa.Table:
+    """The records of finished trials, as RECORD_SCHEMA; made where they were trained.
+
+    Args:
+        trials: The trials.
+        results: Their results, in the same order.
+        provenance: Of the run they belong to.
+        device: What they were trained on, such as "cpu".
+        pack_size: How many trials shared the pack.
+    """
+    here = {
+        "sweep": provenance.sweep,
+        "run_id": provenance.run_id,
+        "spec_digest": provenance.spec_digest,
+        "numerics": NUMERICS,
+        "code_version": code_version(),
+        "library_versions": library_versions(),
+        "host": host(),
+        "device": device,
+        "pack_size": pack_size,
+    }
+    rows = [
+        here | asdict(trial) | _derived(trial) | _measured(result)
+        for trial, result in zip(trials, results, strict=True)
+    ]
+    return pa.Table.from_pylist(rows, schema=RECORD_SCHEMA)
+
+
+def _derived(trial: Trial) -> dict[str, object]:
+    order = trial.group_order
+    return {
+        "train_fraction": trial.n_train / order**2,
+        "n_over_m_log_m": trial.n_train / (order * math.log(order)),
+        "max_irrep_dim": group_named(trial.group).max_irrep_dim,
+    }
+
+
+def _measured(result: TrialResult) -> dict[str, object]:
+    curve = result.curve
+    row: dict[str, object] = {
+        item.name: getattr(result, item.name) for item in fields(result) if item.name != "curve"
+    }
+    row["final_step"] = curve.step[-1] if curve.step else 0
+    for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
+        values = getattr(curve, name)
+        row[name] = values[-1] if values else None
+    row["best_test_accuracy"] = max(curve.test_accuracy, default=None)
+    return row

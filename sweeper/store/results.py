@@ -1,0 +1,221 @@
+"""The results folder of one sweep: whole shards or none, and exactly one record a trial.
+
+    results/<name>/
+      records/<run>-000000.parquet   one row a trial; a shard here is what makes its trials finished
+      curves/<run>-000000.parquet    the same trials' curves; counts only with its records shard
+      runs/<run>.json                who ran what, where and when
+      specs/<digest>.yaml            each spec as run
+      logs/<run>.log                 what Ray had to say
+      figures/
+      driver.lock
+
+Only the driver writes; workers send their records to it. So a worker that outlives its driver has
+nobody to hand a second record to, and workers need no disk in common with the driver.
+"""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+
+from sweeper.store.records import CURVE_SCHEMA, RECORD_SCHEMA, SCHEMA_VERSION
+
+
+class ResultsError(Exception):
+    """The results folder cannot be read or used; the message says which file and why."""
+
+
+@dataclass(frozen=True)
+class ResultsFolder:
+    """All file names of a sweep's results, on any `pyarrow.fs` file system.
+
+    Attributes:
+        filesystem: Where it is.
+        path: The folder's path there.
+    """
+
+    filesystem: pafs.FileSystem
+    path: str
+
+    @classmethod
+    def at(cls, location: str | Path) -> "ResultsFolder":
+        """The folder at a local path or a URI such as s3://bucket/sweep; it need not exist.
+
+        Raises:
+            ResultsError: No file system answers to this URI.
+        """
+        if "://" not in str(location):
+            return cls(pafs.LocalFileSystem(), str(Path(location).absolute()))
+        try:
+            filesystem, path = pafs.FileSystem.from_uri(str(location))
+        except (pa.ArrowInvalid, OSError, ImportError) as error:
+            raise ResultsError(f"{location}: cannot open this location: {error}") from error
+        return cls(filesystem, path.rstrip("/"))
+
+    @property
+    def local_path(self) -> Path | None:
+        """The folder's path where it lies on a local disk."""
+        return Path(self.path) if isinstance(self.filesystem, pafs.LocalFileSystem) else None
+
+    @property
+    def figures(self) -> Path:
+        """Where figures go: here, or under the working folder where results are remote."""
+        return (self.local_path or Path("results") / Path(self.path).name) / "figures"
+
+    def log_file(self, run_id: str) -> Path:
+        """The log of one run, always on this machine."""
+        folder = (self.local_path or Path("results") / Path(self.path).name) / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder / f"{run_id}.log"
+
+    # ---------------------------------------------------------------- reading
+
+    def records(self, columns: list[str] | None = None) -> pa.Table:
+        """Every record, as RECORD_SCHEMA, in the order of writing; none is an empty table.
+
+        Args:
+            columns: Read only these.
+
+        Raises:
+            ResultsError: A shard is broken or of another schema, or a trial has two records.
+        """
+        tables = [
+            self._read("records", name, RECORD_SCHEMA, columns) for name in self._shards("records")
+        ]
+        schema = RECORD_SCHEMA if columns is None else pa.schema(map(RECORD_SCHEMA.field, columns))
+        table = pa.concat_tables(tables) if tables else schema.empty_table()
+        if "fingerprint" in table.column_names:
+            self._check_unique(table["fingerprint"])
+        return table
+
+    def curves(self) -> pa.Table:
+        """The curves of every record, as CURVE_SCHEMA.
+
+        Raises:
+            ResultsError: A shard is missing, broken or of another schema.
+        """
+        names = self._shards("records")
+        tables = [self._read("curves", name, CURVE_SCHEMA, None) for name in names]
+        return pa.concat_tables(tables) if tables else CURVE_SCHEMA.empty_table()
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The description of every run, oldest first."""
+        return [json.loads(self._read_bytes(path)) for path in self._list("runs", ".json")]
+
+    def _shards(self, kind: str) -> list[str]:
+        return [path.rpartition("/")[2] for path in self._list(kind, ".parquet")]
+
+    def _list(self, folder: str, suffix: str) -> list[str]:
+        selector = pafs.FileSelector(f"{self.path}/{folder}", allow_not_found=True)
+        found = [info.path for info in self.filesystem.get_file_info(selector)]
+        return sorted(
+            path
+            for path in found
+            if path.endswith(suffix) and not path.rpartition("/")[2].startswith(".")
+        )
+
+    def _read(self, kind: str, name: str, schema: pa.Schema, columns: list[str] | None) -> pa.Table:
+        path = f"{self.path}/{kind}/{name}"
+        try:
+            with pq.ParquetFile(path, filesystem=self.filesystem) as shard:
+                _check_schema(path, kind, shard.schema_arrow, schema)
+                return shard.read(columns=columns)
+        except (pa.ArrowException, OSError) as error:
+            raise ResultsError(f"{path}: cannot read this shard: {error}") from error
+
+    def _check_unique(self, fingerprints: pa.ChunkedArray) -> None:
+        counts = pc.value_counts(fingerprints)
+        doubled = counts.filter(pc.greater(counts.field("counts"), 1))
+        if len(doubled):
+            first = doubled[0]["values"].as_py()
+            raise ResultsError(
+                f"{self.path}: {len(doubled)} trials have more than one record, {first} among them;"
+                " two copies of a shard, perhaps: remove one"
+            )
+
+    def _read_bytes(self, path: str) -> bytes:
+        with self.filesystem.open_input_stream(path) as stream:
+            return bytes(stream.read())
+
+    # ---------------------------------------------------------------- writing
+
+    def write_shard(self, name: str, records: pa.Table, curves: pa.Table) -> None:
+        """Make these trials finished: curves first, then, as the commit, the records.
+
+        Args:
+            name: Of the shard, without folder and suffix; not used before.
+            records: As RECORD_SCHEMA.
+            curves: As CURVE_SCHEMA, of the same trials.
+        """
+        self._write_parquet(f"curves/{name}.parquet", curves.cast(CURVE_SCHEMA))
+        self._write_parquet(f"records/{name}.parquet", records.cast(RECORD_SCHEMA))
+
+    def write_run(self, run_id: str, description: dict[str, Any]) -> None:
+        """Keep the description of a run."""
+        self._write_bytes(f"runs/{run_id}.json", json.dumps(description, indent=2).encode())
+
+    def write_spec(self, digest: str, text: str) -> None:
+        """Keep a spec as it was run."""
+        self._write_bytes(f"specs/{digest}.yaml", text.encode())
+
+    def _write_parquet(self, name: str, table: pa.Table) -> None:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        self._write_bytes(name, sink.getvalue())
+
+    def _write_bytes(self, name: str, content: Any) -> None:  # noqa: ANN401
+        """Write aside, then move into place: the file is there whole or not at all."""
+        folder, _, base = f"{self.path}/{name}".rpartition("/")
+        self.filesystem.create_dir(folder)
+        aside = f"{folder}/.{base}.{time.time_ns():x}.tmp"
+        with self.filesystem.open_output_stream(aside) as stream:
+            stream.write(content)
+        self.filesystem.move(aside, f"{folder}/{base}")
+
+    # ---------------------------------------------------------------- owning
+
+    @contextmanager
+    def lock(self, holder: str) -> Iterator[None]:
+        """Be the only driver of this folder; a dead owner's lock is free. Local disks only.
+
+        Args:
+            holder: Says who holds it, for the message that another driver gets.
+
+        Raises:
+            ResultsError: Another live process holds it.
+        """
+        if self.local_path is None:
+            yield
+            return
+        import fcntl
+
+        self.local_path.mkdir(parents=True, exist_ok=True)
+        with (self.local_path / "driver.lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                raise ResultsError(f"{self.path}: in use by {file.read().strip()}") from None
+            file.truncate(0)
+            file.write(holder)
+            file.flush()
+            yield
+
+
+def _check_schema(path: str, kind: str, found: pa.Schema, expected: pa.Schema) -> None:
+    version = (found.metadata or {}).get(f"sweeper.{kind}".encode(), b"none").decode()
+    if version != str(SCHEMA_VERSION):
+        raise ResultsError(
+            f"{path}: schema version {version}; this sweeper reads version {SCHEMA_VERSION}"
+        )
+    if not found.equals(expected):
+        missing = sorted(set(expected.names) ^ set(found.names))
+        raise ResultsError(f"{path}: columns differ from schema version {version}: {missing}")

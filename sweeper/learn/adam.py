@@ -15,7 +15,9 @@ class Adam:
         square: Second moment, shaped as the weights.
     """
 
-    def __init__(self, weights: Tensor, learning_rate: list[float], weight_decay: list[float]) -> None:
+    def __init__(
+        self, weights: Tensor, learning_rate: list[float], weight_decay: list[float]
+    ) -> None:
         """Start from zero moments.
 
         Args:

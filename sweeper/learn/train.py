@@ -69,7 +69,7 @@ def train(
             except Exception:
                 left = [trial for trial in batch if trial.fingerprint not in done]
                 if len(left) == 1:
-                    yield [failed_result(left[0], traceback.format_exc(), started_at)]
+                    yield [TrialResult.failure(left[0], traceback.format_exc(), started_at)]
                 else:  # perhaps too large for the memory: smaller batches, each from its start
                     half = len(left) // 2
                     waiting += [left[half:], left[:half]]
@@ -177,22 +177,6 @@ class _Run:
             started_at=self.started_at,
             curve=self.curve,
         )
-
-
-def failed_result(trial: Trial, error: str, started_at: datetime) -> TrialResult:
-    """The result of a trial that could not be trained, with the reason."""
-    return TrialResult(
-        fingerprint=trial.fingerprint,
-        outcome=Outcome.FAILED,
-        fit_step=None,
-        generalization_step=None,
-        n_test=trial.group_order**2 - trial.n_train,
-        train_flops=0.0,
-        wall_time_s=(datetime.now(UTC) - started_at).total_seconds(),
-        started_at=started_at,
-        curve=Curve(),
-        error=error,
-    )
 
 
 def _settle_numerics(device: str) -> None:

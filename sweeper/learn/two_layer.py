@@ -118,7 +118,10 @@ class TwoLayerBatch:
         for i, pair in enumerate(pairs):
             in_train[i, pair] = 1.0
         share = np.stack(
-            [in_train / in_train.sum(1, keepdims=True), (1 - in_train) / (1 - in_train).sum(1, keepdims=True)],
+            [
+                in_train / in_train.sum(1, keepdims=True),
+                (1 - in_train) / (1 - in_train).sum(1, keepdims=True),
+            ],
             axis=2,
         )  # (B, M², 2): the weight of each pair in the means over the training and the test pairs
         self._share = self._send(share).to(dtype)
@@ -173,5 +176,3 @@ class TwoLayerBatch:
 def _sum_rows(source: Tensor, rows: Tensor, bags: Tensor) -> Tensor:
     """Row j is the sum of source[rows[bags[j]:bags[j+1]]]; a bag may be empty."""
     return torch.embedding_bag(source, rows, bags, False, 0, False)[0]
-
-

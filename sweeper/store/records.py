@@ -3,8 +3,9 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Self
 
 import pyarrow as pa
 
@@ -74,6 +75,22 @@ class TrialResult:
     curve: Curve
     stop_rule: str | None = None
     error: str | None = None
+
+    @classmethod
+    def failure(cls, trial: Trial, error: str, started_at: datetime) -> Self:
+        """The result of a trial that could not be trained, with the reason."""
+        return cls(
+            fingerprint=trial.fingerprint,
+            outcome=Outcome.FAILED,
+            fit_step=None,
+            generalization_step=None,
+            n_test=trial.group_order**2 - trial.n_train,
+            train_flops=0.0,
+            wall_time_s=(datetime.now(UTC) - started_at).total_seconds(),
+            started_at=started_at,
+            curve=Curve(),
+            error=error,
+        )
 
 
 def _required(name: str, kind: pa.DataType) -> pa.Field:

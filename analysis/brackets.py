@@ -1,0 +1,155 @@
+"""The threshold n_c of each cell: between which training-set sizes runs turn to generalize."""
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.loading import setting_labels, settings
+from sweeper.store.records import Outcome
+
+CELL = ["setting", "group", "group_order", "max_irrep_dim", "split_seed", "init_seed"]
+"""The columns that name a cell: runs that differ in n_train alone."""
+
+
+class BracketStatus(StrEnum):
+    """What the runs of one cell say about its threshold."""
+
+    BRACKETED = "bracketed"
+    """No run generalized up to n_low, every run did from n_high."""
+    NOT_MONOTONE = "not_monotone"
+    """Some run generalized with fewer pairs than one that did not; `violations` of them."""
+    ALL_GENERALIZED = "all_generalized"
+    """The threshold lies at or below the smallest n_train: run smaller ones."""
+    NONE_GENERALIZED = "none_generalized"
+    """The threshold lies above the largest n_train or needs a longer horizon."""
+    NO_RUNS = "no_runs"
+    """Every run of the cell failed or was stopped before it could tell."""
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """Where one cell turns.
+
+    Attributes:
+        status: What the runs say; n_c is a number only for `bracketed` and, unless the best cut
+            lies outside the grid, for `not_monotone`.
+        n_low: Largest n_train below the cut, in pairs; NaN where no run lies below it.
+        n_high: Smallest n_train above the cut, in pairs; NaN where no run lies above it.
+        n_c: Geometric midpoint √(n_low·n_high), in pairs; NaN where an end is missing.
+        violations: Runs on the wrong side of the cut; 0 is a clean transition.
+        n_runs: Runs that count.
+    """
+
+    status: BracketStatus
+    n_low: float
+    n_high: float
+    n_c: float
+    violations: int
+    n_runs: int
+
+
+def bracket(n_train: NDArray[np.int64], generalized: NDArray[np.bool_]) -> Bracket:
+    """The cut in n_train that misclassifies fewest runs.
+
+    The transition is too sharp for a logistic curve, which separates and then states an interval
+    of no meaning; a cut needs no slope. Where several cuts tie, nothing in the runs prefers one of
+    them, so the bracket spans all: n_low below the first, n_high above the last. Swapping the
+    labels and reversing n_train then gives the same bracket.
+
+    Args:
+        n_train: (runs,) training pairs, in any order; repeats are allowed.
+        generalized: (runs,) whether each run generalized within the horizon.
+    """
+    sizes, place = np.unique(n_train, return_inverse=True)
+    won = np.bincount(place, weights=generalized, minlength=len(sizes))
+    lost = np.bincount(place, weights=~generalized, minlength=len(sizes))
+    # Cut j has the sizes [0, j) below it: wrong are the winners below and the losers above.
+    errors = np.concatenate([[0.0], won.cumsum()]) + lost.sum()
+    errors -= np.concatenate([[0.0], lost.cumsum()])
+    best = np.flatnonzero(errors == errors.min())
+    padded = np.concatenate([[np.nan], sizes, [np.nan]])
+    n_low, n_high = float(padded[best[0]]), float(padded[best[-1] + 1])
+    if len(sizes) == 0:
+        status = BracketStatus.NO_RUNS
+    elif not lost.any():
+        status = BracketStatus.ALL_GENERALIZED
+    elif not won.any():
+        status = BracketStatus.NONE_GENERALIZED
+    else:
+        status = BracketStatus.NOT_MONOTONE if errors.min() else BracketStatus.BRACKETED
+    n_c = float(np.sqrt(n_low * n_high))
+    return Bracket(status, n_low, n_high, n_c, int(errors.min()), len(n_train))
+
+
+def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
+    """The threshold of every cell, within its horizon or a part of it.
+
+    A run counts as generalized if both evaluations that make it so lie within the horizon, as not
+    generalized if it was watched to the horizon without that (memorized, unresolved or underfit
+    alike) or diverged, and not at all if it failed or was stopped before the horizon, which says
+    nothing about n_c. These are counted in `n_excluded`.
+
+    Args:
+        records: As `load` gives them.
+        horizon: Part of each run's max_steps, in (0, 1]: what a shorter sweep would have found.
+            Exact where this is a multiple of eval_every.
+
+    Returns:
+        One row a cell, in order of setting, order, group and seeds: the setting in words and its
+        columns, group, group_order, max_irrep_dim, split_seed, init_seed, the fields of Bracket,
+        n_excluded, and horizon_steps.
+    """
+    axes = settings(records)
+    runs = records.assign(
+        setting=setting_labels(records),
+        horizon_steps=(horizon * records["max_steps"]).astype("int64"),
+    )
+    runs["generalized"] = _generalized(runs)
+    runs["counts"] = runs["generalized"] | _watched(runs)
+    rows = []
+    for key, cell in runs.groupby(CELL, sort=False):
+        counted = cell[cell["counts"]]
+        found = bracket(counted["n_train"].to_numpy(), counted["generalized"].to_numpy(bool))
+        rows.append(
+            dict(zip(CELL, key, strict=True))
+            | cell[[*axes, "horizon_steps"]].iloc[0].to_dict()
+            | asdict(found)
+            | {"n_excluded": len(cell) - len(counted)}
+        )
+    columns = [*CELL, *axes, *Bracket.__annotations__, "n_excluded", "horizon_steps"]
+    frame = pd.DataFrame(rows, columns=columns)
+    by = ["setting", "group_order", "group", "split_seed", "init_seed"]
+    return frame.sort_values(by, ignore_index=True)
+
+
+def confirmation_steps(records: pd.DataFrame) -> "pd.Series[float]":
+    """The step of the second of the two evaluations that make a run generalized; NaN without.
+
+    A run that stops at its target has it as its final step. One that trains on has it at the next
+    evaluation of its schedule: powers of two below eval_every, then the multiples of eval_every,
+    then max_steps.
+
+    Args:
+        records: As `load` gives them.
+    """
+    first = records["generalization_step"].astype("float64")
+    every = records["eval_every"]
+    after = (first // every + 1) * every
+    early = 2 * first < every
+    scheduled = after.mask(early, 2 * first).clip(upper=records["max_steps"])
+    ended = records["final_step"].where(first.notna()).astype("float64")
+    return scheduled.mask(records["stop_at_target"], ended)
+
+
+def _generalized(runs: pd.DataFrame) -> "pd.Series[bool]":
+    """Within horizon_steps; not if the run had diverged by then, whatever it had reached before."""
+    diverged = (runs["outcome"] == Outcome.DIVERGED) & (runs["final_step"] <= runs["horizon_steps"])
+    return (confirmation_steps(runs) <= runs["horizon_steps"]) & ~diverged
+
+
+def _watched(runs: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether a run that has not generalized says so: seen to the horizon, or diverged."""
+    return (runs["final_step"] >= runs["horizon_steps"]) | (runs["outcome"] == Outcome.DIVERGED)

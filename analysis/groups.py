@@ -1,0 +1,88 @@
+"""Stage one of the laws: one mean log n_c a group, and which groups may have one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.brackets import BracketStatus
+
+
+@dataclass(frozen=True, eq=False)
+class GroupMeans:
+    """The thresholds of one setting, averaged over seeds.
+
+    Attributes:
+        setting: In words.
+        horizon_steps: Smallest and largest horizon of the cells, in steps.
+        table: One row a group that may be fitted, in order of M: group, group_order, irrep_dim,
+            log_n_c (mean over seeds), half_width (mean half-length of the brackets, in log n_c)
+            and n_seeds.
+        dropped: The other groups, each with its reason.
+    """
+
+    setting: str
+    horizon_steps: tuple[int, int]
+    table: pd.DataFrame
+    dropped: tuple[str, ...]
+
+
+def group_means(thresholds: pd.DataFrame) -> GroupMeans:
+    """Average log n_c over the seeds of each group.
+
+    A `not_monotone` cell with an n_c counts: its bracket already spans the cuts that tie, and to
+    keep only clean cells would select seeds by their luck. A cell whose threshold lies outside its
+    grid leaves its group out altogether: the mean over the other seeds would be biased towards the
+    inside of the grid. A cell without runs that count says nothing of n_c, and only it is left out.
+
+    Args:
+        thresholds: Of one setting, as `thresholds` gives them.
+
+    Raises:
+        ValueError: The thresholds are of several settings.
+    """
+    settings = thresholds["setting"].unique().tolist()
+    if len(settings) > 1:
+        raise ValueError(f"thresholds of {len(settings)} settings; fit one at a time (fit_laws)")
+    dropped, rows = [], []
+    for (order, group), cells in thresholds.groupby(["group_order", "group"]):
+        told = cells[cells["status"] != BracketStatus.NO_RUNS]
+        reason = _reason_to_drop(told)
+        if reason:
+            dropped.append(f"{group}: {reason}")
+            continue
+        width = np.log(told["n_high"].astype(float)) - np.log(told["n_low"].astype(float))
+        rows.append(
+            {
+                "group": group,
+                "group_order": order,
+                "irrep_dim": told["max_irrep_dim"].iloc[0],
+                "log_n_c": np.log(told["n_c"].astype(float)).mean(),
+                "half_width": width.mean() / 2,
+                "n_seeds": len(told),
+            }
+        )
+    columns = ["group", "group_order", "irrep_dim", "log_n_c", "half_width", "n_seeds"]
+    steps = thresholds["horizon_steps"]
+    return GroupMeans(
+        setting=settings[0] if settings else "no setting",
+        horizon_steps=(int(steps.min()), int(steps.max())) if len(steps) else (0, 0),
+        table=pd.DataFrame(rows, columns=columns),
+        dropped=tuple(dropped),
+    )
+
+
+def _reason_to_drop(cells: pd.DataFrame) -> str:
+    outside = cells["n_c"].isna()
+    if cells.empty:
+        return "every run failed or was stopped"
+    if not outside.any():
+        return ""
+    status = cells.loc[outside, "status"]
+    if (status == BracketStatus.NONE_GENERALIZED).all():
+        where = "above the largest n_train, or beyond the horizon,"
+    elif (status == BracketStatus.ALL_GENERALIZED).all():
+        where = "below the smallest n_train"
+    else:
+        where = "outside the n_train run"
+    return f"threshold {where} for {outside.sum()} of {len(cells)} seeds"

@@ -1,0 +1,97 @@
+"""Whether the exponent still moves with the horizon, and so says more of the cap than of the task.
+
+Steps to generalize diverge at n_c and grow with M, so a fixed cap on steps pushes the thresholds of
+large groups up, and bends β: 1.61, 1.48, 1.41, 1.37 were measured for caps of 500, 1000, 2000 and
+8000 steps where M log M means 1.28. What a shorter horizon would have found is in the records.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pandas as pd
+
+from analysis.brackets import thresholds
+from analysis.fitting import fit_power_law
+from analysis.laws import LawFit
+
+FRACTIONS = (0.25, 0.5, 1.0)
+"""Of the horizon, at which β is estimated again."""
+
+
+class HorizonStatus(StrEnum):
+    """Whether a verdict on β may be given. The text names the cause and the remedy."""
+
+    STABLE = "β is stable from half the horizon to the whole"
+    DRIFTS = (
+        "β still moves with the horizon by more than its interval allows, so it measures the cap"
+        " on steps: raise max_steps"
+    )
+    CANNOT_TELL = (
+        "too few groups have a threshold at half the horizon and at the whole to see whether β"
+        " moves with it: raise max_steps, or add n_train above the thresholds"
+    )
+    NO_LAW = "there is no law at the whole horizon to check"
+
+
+@dataclass(frozen=True, eq=False)
+class HorizonCheck:
+    """β at parts of the horizon.
+
+    Attributes:
+        setting: In words.
+        status: STABLE, or why no verdict may be given.
+        fits: For each fraction, ascending, the fit to all groups that have a threshold there.
+        drift: β at the whole less β at half the horizon, both over the groups that have a threshold
+            at both; None where they are too few.
+        allowed: The half-width of the whole horizon's β as quoted, or None without a law. A good
+            drift is far below it.
+    """
+
+    setting: str
+    status: HorizonStatus
+    fits: dict[float, LawFit]
+    drift: float | None
+    allowed: float | None
+
+
+def horizon_check(
+    records: pd.DataFrame, fit: Callable[[pd.DataFrame], LawFit] = fit_power_law
+) -> list[HorizonCheck]:
+    """Estimate β again at a quarter, half and the whole of the horizon.
+
+    Args:
+        records: As `load` gives them.
+        fit: Which law: fit_power_law or fit_theorem4.
+
+    Returns:
+        One check a setting, in order of setting. A drift above the interval's half-width refuses
+        every verdict on the setting.
+    """
+    tables = {fraction: thresholds(records, fraction) for fraction in FRACTIONS}
+    return [
+        _check(
+            str(setting),
+            {fraction: table[table["setting"] == setting] for fraction, table in tables.items()},
+            fit,
+        )
+        for setting in tables[1.0]["setting"].unique()
+    ]
+
+
+def _check(
+    setting: str, tables: dict[float, pd.DataFrame], fit: Callable[[pd.DataFrame], LawFit]
+) -> HorizonCheck:
+    fits = {fraction: fit(table) for fraction, table in tables.items()}
+    whole = fits[1.0].law
+    if whole is None:
+        return HorizonCheck(setting, HorizonStatus.NO_LAW, fits, None, None)
+    allowed = whole.quoted_beta.half_width
+    # Over other groups β could differ for reasons other than the horizon.
+    common = set(fits[0.5].groups["group"]) & set(fits[1.0].groups["group"])
+    half, full = (fit(tables[f][tables[f]["group"].isin(common)]).law for f in (0.5, 1.0))
+    if half is None or full is None:
+        return HorizonCheck(setting, HorizonStatus.CANNOT_TELL, fits, None, allowed)
+    drift = full.beta.value - half.beta.value
+    status = HorizonStatus.STABLE if abs(drift) <= allowed else HorizonStatus.DRIFTS
+    return HorizonCheck(setting, status, fits, drift, allowed)

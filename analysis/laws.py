@@ -1,0 +1,214 @@
+"""What a fitted law is: n_c ~ d_k² M log(M/δ), or a power of M.
+
+With x = ln(M/M*), M* and d* the geometric means of the orders and irrep dimensions fitted,
+
+    power law   log n_c = log n* + βx + γ ln(d/d*)
+    Theorem 4   log n_c = log n* + x + log(1 + (β − 1)x) + γ ln(d/d*)
+
+The second is C d^γ M log(M/δ) of arXiv 2509.21519, Theorem 4, written with its value and its slope
+at M*, which the data determine, in place of C and log δ, which they leave 99 % correlated:
+β = 1 + 1/ln(M*/δ) and n* = C d*^γ M*/(β − 1). β is the local exponent at M* in both.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis import theorem4
+
+Array = NDArray[np.float64]
+LEVEL = 0.95
+"""Of every interval here."""
+
+
+class Form(StrEnum):
+    """A family of laws."""
+
+    POWER = "power law"
+    THEOREM_4 = "Theorem 4"
+
+    def curve(self, x: Array, beta: float) -> tuple[Array, Array]:
+        """Give log n_c less log n* at d*, and its derivative in β, at x = ln(M/M*)."""
+        if self is Form.POWER:
+            return beta * x, x
+        return theorem4.shape(x, beta), theorem4.slope(x, beta)
+
+
+class FitStatus(StrEnum):
+    """What came of a fit. The text names the cause and the remedy."""
+
+    OK = "the law was fitted"
+    TOO_FEW_GROUPS = (
+        "too few groups have a threshold, and a fit needs one more than its parameters:"
+        " add group orders, or n_train on both sides of their thresholds"
+    )
+    NO_SPREAD = (
+        "the groups' orders and irrep dimensions do not vary independently, so their effects"
+        " cannot be told apart: add groups of other orders, and of like order but other dimensions"
+    )
+    AT_BOUND = (
+        "the best local exponent lies at the end of what this form can take on these orders,"
+        " so the form does not describe them: use the power law"
+    )
+    INTERVAL_OPEN = (
+        "the thresholds scatter too much to bound the local exponent:"
+        " add group orders, at the ends of the range above all"
+    )
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number and its 95 % interval [low, high]."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def half_width(self) -> float:
+        """Half the interval's length."""
+        return (self.high - self.low) / 2
+
+    def widened(self, margin: float) -> "Estimate":
+        """The same number, with `margin` more on either side."""
+        return Estimate(self.value, self.low - margin, self.high + margin)
+
+    def __contains__(self, value: float) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, eq=False)
+class Law:
+    """The numbers of a fitted law.
+
+    Attributes:
+        form: The family.
+        order_star: M*, geometric mean order of the groups fitted.
+        dim_star: d*, geometric mean irrep dimension of the groups fitted.
+        n_star: n_c at M* and d*, in pairs.
+        beta: Local exponent d log n_c / d log M at M*; its interval is from the scatter of the
+            groups alone.
+        gamma: Exponent of d_k, 2 in Theorem 4; None where d_k does not vary.
+        resolution: How far β could move with every n_c staying inside its bracket. Groups whose
+            grids of n_train are alike err alike, so no number of them averages this away, and
+            their scatter does not show it: on a coarse grid in n/(M log M) all agree on M log M.
+        curvature: Coefficient of x², were it added to the law: 0 if the form is right. None with
+            too few groups for it.
+        residual_sd: Of log n_c about the law, on `dof` degrees of freedom.
+        dof: Groups less parameters.
+        aicc: Small-sample Akaike criterion over groups; None where it does not exist.
+        covariance: (parameters, parameters) of log n*, β and γ; for Theorem 4 linearised.
+    """
+
+    form: Form
+    order_star: float
+    dim_star: float
+    n_star: Estimate
+    beta: Estimate
+    gamma: Estimate | None
+    resolution: float
+    curvature: Estimate | None
+    residual_sd: float
+    dof: int
+    aicc: float | None
+    covariance: Array
+
+    @property
+    def quoted_beta(self) -> Estimate:
+        """β with its interval widened by `resolution` on either side: what verdicts rest on."""
+        return self.beta.widened(self.resolution)
+
+    @property
+    def m_log_m_beta(self) -> float:
+        """The local exponent of M log M at M*: 1 + 1/ln M*."""
+        return 1 + 1 / float(np.log(self.order_star))
+
+    def predict(self, orders: Array, irrep_dims: Array | float = 1.0) -> tuple[Array, Array, Array]:
+        """The law's n_c and the ends of its pointwise 95 % band, in pairs.
+
+        The band is that of the law itself, not of a new group about it; for Theorem 4 linearised,
+        and NaN with the value where its 1 + (β − 1)x is not positive.
+
+        Args:
+            orders: (points,) M.
+            irrep_dims: (points,) d_k, or one for all.
+        """
+        x = np.log(orders / self.order_star)
+        log_dim = np.log(irrep_dims / self.dim_star) + 0 * x
+        shape, slope = self.form.curve(x, self.beta.value)
+        gamma = self.gamma.value if self.gamma else 0.0
+        centre = np.log(self.n_star.value) + shape + gamma * log_dim
+        jacobian = np.column_stack([np.ones_like(x), slope, log_dim])[:, : len(self.covariance)]
+        variance = np.einsum("pi,ij,pj->p", jacobian, self.covariance, jacobian)
+        margin = stats.t.ppf((1 + LEVEL) / 2, self.dof) * np.sqrt(variance)
+        return np.exp(centre), np.exp(centre - margin), np.exp(centre + margin)
+
+
+@dataclass(frozen=True, eq=False)
+class LawFit:
+    """What came of fitting one form to the thresholds of one setting.
+
+    Attributes:
+        form: The family.
+        setting: The setting in words: network, optimizer, horizon and what else it takes.
+        status: OK, or why there is no law, or (INTERVAL_OPEN) why its interval has infinite ends.
+        groups: One row a group fitted, in order of M: group, group_order, irrep_dim, log_n_c,
+            half_width, n_seeds (see `group_means`) and, with a law, residual, of log n_c.
+        dropped: The groups left out, each with its reason.
+        horizon_steps: Smallest and largest horizon of the cells, in steps.
+        law: The numbers, or None.
+    """
+
+    form: Form
+    setting: str
+    status: FitStatus
+    groups: pd.DataFrame
+    dropped: tuple[str, ...]
+    horizon_steps: tuple[int, int]
+    law: Law | None = None
+
+
+@dataclass(frozen=True)
+class Constants:
+    """C and δ of n_c = C d^γ M log(M/δ), where the data allow them.
+
+    Attributes:
+        delta: M* e^(−1/(β − 1)), with the values at the ends of β's interval; it may reach above
+            1, which Theorem 4 excludes, as far as the interval of β does. Or None.
+        C: n*(β − 1)/(M* d*^γ), at the estimates; or None.
+        reason: Why they are None; empty otherwise.
+    """
+
+    delta: Estimate | None
+    C: float | None
+    reason: str
+
+
+def constants(law: Law) -> Constants:
+    """C and δ from a law of the form of Theorem 4.
+
+    They exist only where β's interval (as quoted) lies above 1 and meets (1, 1 + 1/ln M*], which is
+    what δ in (0, 1] allows: β → 1 is n ∝ M (δ → 0), 1 + 1/ln M* is M log M (δ = 1).
+
+    Args:
+        law: Fitted as Form.THEOREM_4.
+    """
+    if law.form is not Form.THEOREM_4:
+        return Constants(None, None, "C and δ belong to the form of Theorem 4")
+    beta = law.quoted_beta
+    if beta.low <= 1:
+        return Constants(
+            None, None, "the interval of β does not lie above 1, where n ∝ M and δ → 0"
+        )
+    if beta.low > law.m_log_m_beta:
+        limit = f"1 + 1/ln M* = {law.m_log_m_beta:.3f}"
+        return Constants(None, None, f"the interval of β lies above {limit}, where δ = 1")
+    ends = np.array([beta.value, beta.low, beta.high])
+    delta = Estimate(*(law.order_star * np.exp(-1 / (ends - 1))).tolist())
+    gamma = law.gamma.value if law.gamma else 0.0
+    C = law.n_star.value * (beta.value - 1) / (law.order_star * law.dim_star**gamma)
+    return Constants(delta, C, "")

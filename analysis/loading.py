@@ -1,0 +1,121 @@
+"""Results read as data frames, and what makes runs comparable: their setting."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sweeper.store.records import RECORD_SCHEMA
+from sweeper.store.results import ResultsFolder
+
+_NAMES = RECORD_SCHEMA.names
+# RECORD_SCHEMA splices the fields of Trial between these two columns; taking whatever lies there
+# makes an axis that is added to Trial later part of the setting, never silently pooled over.
+_AXES = _NAMES[_NAMES.index("sweep") + 1 : _NAMES.index("train_fraction")]
+_CELL = {"group", "group_order", "n_train", "split_seed", "init_seed"}
+HOW_TRAINED = [name for name in [*_AXES, "numerics"] if name not in _CELL]
+"""Columns that say how a run was trained, as opposed to on what and from which seeds."""
+
+_ALWAYS_NAMED = {
+    "network": "{}",
+    "hidden_size": "K {}",
+    "activation": "{}",
+    "loss": "{}",
+    "optimizer": "{}",
+    "learning_rate": "lr {}",
+    "weight_decay": "wd {}",
+    "max_steps": "horizon {} steps",
+}
+
+
+def load(location: str | Path) -> pd.DataFrame:
+    """Every record of a results folder, one row a run.
+
+    Args:
+        location: A results folder: a local path or a `pyarrow.fs` URI.
+
+    Returns:
+        The columns of RECORD_SCHEMA. Steps that may be missing are Int64, with NA where they are.
+
+    Raises:
+        ResultsError: A shard cannot be read; the message names it.
+    """
+    frame: pd.DataFrame = ResultsFolder.at(location).records().to_pandas()
+    return frame.astype({"fit_step": "Int64", "generalization_step": "Int64"})
+
+
+def load_curves(location: str | Path, fingerprints: Sequence[str] | None = None) -> pd.DataFrame:
+    """Learning curves, one row an evaluation.
+
+    Args:
+        location: A results folder: a local path or a `pyarrow.fs` URI.
+        fingerprints: Of the wanted runs; by default all.
+
+    Returns:
+        Columns fingerprint, step, train_loss, test_loss, train_accuracy, test_accuracy; steps
+        ascend within a run.
+
+    Raises:
+        ResultsError: A shard cannot be read; the message names it.
+    """
+    table = ResultsFolder.at(location).curves()
+    if fingerprints is not None:
+        wanted = pa.array(fingerprints, pa.string())
+        table = table.filter(pc.is_in(table["fingerprint"], value_set=wanted))
+    table = table.combine_chunks()
+    run = pc.list_parent_indices(table["step"])
+    measured = [name for name in table.column_names if name != "fingerprint"]
+    columns = {"fingerprint": table["fingerprint"].take(run)}
+    columns |= {name: pc.list_flatten(table[name]) for name in measured}
+    frame: pd.DataFrame = pa.table(columns).to_pandas()
+    return frame
+
+
+def settings(records: pd.DataFrame) -> list[str]:
+    """The columns that tell apart runs of one group: the axes of the sweep's settings.
+
+    A column that changes from group to group but never within one (a hidden size that grows with
+    the order) belongs to the group, not to the setting; `setting_labels` reports its range.
+
+    Args:
+        records: As `load` gives them.
+    """
+    varies = records.groupby("group")[HOW_TRAINED].nunique().gt(1).any()
+    return [name for name in HOW_TRAINED if varies[name]]
+
+
+def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
+    """For each run its setting in words; two runs have the same words just if they share a setting.
+
+    The words name the network, the optimizer and the horizon, which every verdict has to carry,
+    and each other column that is not the same in all runs.
+
+    Args:
+        records: As `load` gives them.
+
+    Returns:
+        Labels such as "two_layer, K 256–512 with the order, square, mse, adam, lr 0.005, wd 0.0002,
+        horizon 4000 steps", with the index of `records`.
+    """
+    labels = pd.Series("", index=records.index, dtype="str", name="setting")
+    if records.empty:
+        return labels
+    varying = settings(records)
+    differs = records[HOW_TRAINED].nunique().gt(1)
+    others = [name for name in HOW_TRAINED if differs[name] and name not in _ALWAYS_NAMED]
+    named = [*_ALWAYS_NAMED, *others]
+    parts = records.groupby(varying).groups.values() if varying else [records.index]
+    for part in parts:
+        labels.loc[part] = ", ".join(_words(name, records.loc[part, name]) for name in named)
+    return labels
+
+
+def _words(name: str, values: "pd.Series[Any]") -> str:
+    distinct = sorted(values.unique().tolist())
+    text = str(distinct[0])
+    if len(distinct) > 1:
+        text += f"–{distinct[-1]} with the order"
+    return _ALWAYS_NAMED.get(name, name.replace("_", " ") + " {}").format(text)

@@ -1,0 +1,85 @@
+"""The form of Theorem 4 in its local exponent, and the profile of its sum of squares.
+
+C d^γ M log(M/δ) is, in x = ln(M/M*), n* e^x (1 + (β − 1)x) (d/d*)^γ with β = 1 + 1/ln(M*/δ): all of
+it that is not linear in log n* and γ is the one number β, so RSS is minimised over β alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, stats
+
+Array = NDArray[np.float64]
+_EDGE = 1e-3
+"""Part of β's range, at each end, taken to be at the bound."""
+
+
+def shape(x: Array, beta: float) -> Array:
+    """Give log n_c less log n* at d*: x + log(1 + (β − 1)x); NaN where 1 + (β − 1)x ≤ 0.
+
+    Args:
+        x: (groups,) ln(M/M*).
+        beta: Local exponent at M*.
+    """
+    factor = 1 + (beta - 1) * x
+    return x + np.log(np.where(factor > 0, factor, np.nan))
+
+
+def slope(x: Array, beta: float) -> Array:
+    """The derivative of `shape` with respect to β: x / (1 + (β − 1)x)."""
+    return x / (1 + (beta - 1) * x)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """β and its interval, with log n* and γ at their best for each β.
+
+    Attributes:
+        beta: β̂, of least RSS.
+        low: Lower end of the interval; −inf if RSS stays below the cutoff up to the bound.
+        high: Upper end; inf likewise.
+        at_bound: Whether β̂ is at an end of the values for which every threshold is positive.
+    """
+
+    beta: float
+    low: float
+    high: float
+    at_bound: bool
+
+
+def profile(x: Array, log_n_c: Array, linear: Array, level: float) -> Profile:
+    """Least squares over β, and the β with RSS(β) ≤ RSS(β̂)·(1 + F/dof).
+
+    Args:
+        x: (groups,) ln(M/M*), of both signs.
+        log_n_c: (groups,) log of thresholds in pairs.
+        linear: (groups, parameters − 1) the design of the parameters other than β.
+        level: Of the interval; F is its quantile on (1, dof) degrees of freedom.
+    """
+    dof = len(x) - linear.shape[1] - 1
+    # 1 + (β − 1)x stays positive on all groups inside these bounds, and RSS grows towards both.
+    bounds = 1 - 1 / x.max(), 1 - 1 / x.min()
+    margin = _EDGE * (bounds[1] - bounds[0])
+    first, last = bounds[0] + margin, bounds[1] - margin
+
+    def rss(beta: float) -> float:
+        left = log_n_c - shape(x, beta)
+        fitted = linear @ np.linalg.lstsq(linear, left)[0]
+        return float(np.sum((left - fitted) ** 2))
+
+    grid = np.linspace(first, last, 101)
+    best = int(np.argmin([rss(beta) for beta in grid]))
+    around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
+    beta = float(
+        optimize.minimize_scalar(rss, bounds=around, method="bounded", options={"xatol": 1e-10}).x
+    )
+    cutoff = rss(beta) * (1 + stats.f.ppf(level, 1, dof) / dof)
+
+    def end(edge: float, beyond: float) -> float:
+        if rss(edge) <= cutoff:
+            return beyond
+        return float(optimize.brentq(lambda value: rss(value) - cutoff, beta, edge))
+
+    at_bound = not first + margin < beta < last - margin
+    return Profile(beta, end(first, -np.inf), end(last, np.inf), at_bound)

@@ -1,0 +1,182 @@
+"""The command line: parse, call, print."""
+
+import json
+import platform
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from sweeper.spec.problems import SpecError
+from sweeper.store.provenance import code_version, library_versions
+from sweeper.store.results import ResultsError, ResultsFolder
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+BAD_INPUT, SOME_FAILED, INTERRUPTED = 2, 1, 130
+
+
+def _complains(command: Callable[P, R]) -> Callable[P, R]:
+    """Errors that a user can mend become a message and exit code 2, without a traceback."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except (SpecError, ResultsError) as error:
+            click.echo(str(error), err=True)
+        except OSError as error:
+            notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", []))
+            click.echo(f"{error}{notes}", err=True)
+        sys.exit(BAD_INPUT)
+
+    return wrapped
+
+
+_example = "\b\nExample:\n  "
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+folder_argument = click.argument("results", type=str)
+results_option = click.option(
+    "--results",
+    metavar="DIR",
+    help="Folder or URI that holds the results of all sweeps.  [default: results]",
+    default="results",
+    envvar="SWEEPER_RESULTS",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    """Scaling-law sweeps over tasks that grok: YAML in, one Parquet row a trial, laws out."""
+
+
+@main.command(epilog=f"{_example}sweeper plan specs/quickstart.yaml")
+@spec_argument
+@results_option
+@as_json
+@_complains
+def plan(spec: Path, results: str, as_json: bool) -> None:
+    """Say what a spec would run: trials by axis, packs, what is done already. Runs nothing."""
+    from sweeper.run.overview import overview
+    from sweeper.spec.sweep import open_sweep
+
+    sweep = open_sweep(spec)
+    found = overview(sweep, ResultsFolder.at(f"{results}/{sweep.spec.name}"))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    console = Console()
+    console.print(_table("axis", ["axis", "values", "from", "to"], found["axes"]))
+    console.print(
+        f"{found['trials']:,} trials, {found['done']:,} of them done; "
+        f"{found['packs']:,} packs for the other {found['missing']:,}",
+        highlight=False,
+    )
+
+
+@main.command(epilog=f"{_example}sweeper run specs/quickstart.yaml --results results")
+@spec_argument
+@results_option
+@click.option(
+    "--executor", type=click.Choice(["ray", "inline"]), default="ray", show_default=True,
+    help="Ray Tune, or this process.",
+)  # fmt: skip
+@click.option(
+    "--address", metavar="HOST:PORT",
+    help="Of a Ray cluster, or auto; else RAY_ADDRESS; else a local Ray for this run.",
+)  # fmt: skip
+@click.option("--workers", type=click.IntRange(1), help="Workers at most.")
+@click.option("--cpus-per-worker", type=click.FloatRange(0, min_open=True), help="CPU cores each.")
+@click.option("--gpus-per-worker", type=click.FloatRange(0), help="GPUs each; may be a fraction.")
+@click.option("--pack-size", type=click.IntRange(1), help="Trials in a pack at most.")
+@click.option("--device", default="auto", show_default=True, help="A torch device, such as cuda.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be run, as `plan` does.")
+@click.pass_context
+@_complains
+def run(
+    context: click.Context,
+    spec: Path,
+    results: str,
+    executor: str,
+    address: str | None,
+    device: str,
+    dry_run: bool,
+    **resources: float | None,
+) -> None:
+    """Run whatever of a spec has no record yet. The same command again goes on after any end."""
+    if dry_run:
+        context.invoke(plan, spec=spec, results=results, as_json=False)
+        return
+    from sweeper.run.driver import run_sweep
+    from sweeper.run.executor import Executor, ExecutorError
+    from sweeper.run.progress import duration
+    from sweeper.spec.sweep import open_sweep
+
+    def open_executor(log_file: Path) -> Executor:
+        if executor == "inline":
+            from sweeper.run.inline import InlineExecutor
+
+            return InlineExecutor()
+        from sweeper.run.ray_tune import RayExecutor
+
+        return RayExecutor(address, log_file)
+
+    sweep = open_sweep(spec).with_resources(
+        {name: value for name, value in resources.items() if value is not None}
+    )
+    folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
+    console = Console()
+    try:
+        summary = run_sweep(sweep, folder, open_executor, device, console)
+    except ExecutorError as error:
+        click.echo(str(error), err=True)
+        sys.exit(BAD_INPUT)
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.outcomes.most_common())
+    console.print(
+        f"{summary.ran:,} trials run in {duration(summary.seconds)}; "
+        f"{sum(summary.outcomes.values()):,} of {summary.total:,} done: {counts or 'none'}\n"
+        f"results are in {folder.path}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if summary.interrupted:
+        sys.exit(INTERRUPTED)
+    if summary.outcomes["failed"]:
+        sys.exit(SOME_FAILED)
+
+
+@main.command(epilog=f"{_example}sweeper schema > sweep.schema.json")
+def schema() -> None:
+    """Print the JSON schema of a spec, for editors to complete and check with."""
+    from sweeper.spec.schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@main.command(epilog=f"{_example}sweeper version --json")
+@as_json
+def version(as_json: bool) -> None:
+    """Print the versions of the code and of the libraries that can move a number."""
+    found: dict[str, str] = {"sweeper": code_version(), **json.loads(library_versions())}
+    found["platform"] = platform.platform()
+    if as_json:
+        click.echo(json.dumps(found))
+        return
+    for name, value in found.items():
+        click.echo(f"{name:10} {value}")
+
+
+def _table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
+    table = Table(title=None, box=None, header_style="bold", pad_edge=False)
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="left" if place == 0 else "right")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
+    return table

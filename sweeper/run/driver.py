@@ -1,0 +1,155 @@
+"""A sweep from its plan to its last record: what is missing is run, what is finished is kept."""
+
+import getpass
+import os
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from rich.console import Console
+
+from sweeper.run.executor import Executor, Job
+from sweeper.run.interrupt import Interrupt
+from sweeper.run.ledger import Ledger
+from sweeper.run.packs import estimated_seconds, make_packs
+from sweeper.run.progress import Progress
+from sweeper.spec.sweep import Sweep
+from sweeper.store.provenance import Provenance, code_version, host, library_versions
+from sweeper.store.results import ResultsFolder
+from sweeper.store.writer import ShardWriter
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run ended.
+
+    Attributes:
+        total: Trials of the sweep.
+        ran: How many this run finished.
+        outcomes: Of all finished trials of the sweep.
+        interrupted: It was asked to end before the last trial.
+        seconds: It took.
+    """
+
+    total: int
+    ran: int
+    outcomes: Counter[str]
+    interrupted: bool
+    seconds: float
+
+
+def missing(plan: pa.Table, records: pa.Table) -> pa.Table:
+    """The rows of a plan that have no record."""
+    done = pc.is_in(plan["fingerprint"], value_set=records["fingerprint"].combine_chunks())
+    return plan.filter(pc.invert(done))
+
+
+def run_sweep(
+    sweep: Sweep,
+    folder: ResultsFolder,
+    open_executor: Callable[[Path], Executor],
+    device: str,
+    console: Console,
+) -> Summary:
+    """Run whatever of a sweep has no record yet.
+
+    Args:
+        sweep: What to run.
+        folder: Where the results are and go.
+        open_executor: Given the log file, starts the executor; not called when nothing is missing.
+        device: A torch device, or "auto".
+        console: For people.
+
+    Raises:
+        ResultsError: The folder is in use, or cannot be read.
+        ExecutorError: The executor cannot run.
+        OSError: Records cannot be written.
+    """
+    clock = time.monotonic()
+    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    with folder.lock(_holder(run_id)):
+        todo = missing(sweep.plan, folder.records(["fingerprint"]))
+        interrupted = False
+        if todo.num_rows:
+            provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
+            _describe(folder, sweep, provenance, todo.num_rows)
+            done = sweep.plan.num_rows - todo.num_rows
+            cost = float(estimated_seconds(todo).sum())
+            progress = Progress(console, sweep.plan.num_rows, done, cost)
+            interrupted = _run(sweep, todo, folder, provenance, open_executor, device, progress)
+        outcomes = _outcomes(sweep.plan, folder.records(["fingerprint", "outcome"]))
+    return Summary(
+        total=sweep.plan.num_rows,
+        ran=sum(outcomes.values()) - (sweep.plan.num_rows - todo.num_rows),
+        outcomes=outcomes,
+        interrupted=interrupted,
+        seconds=time.monotonic() - clock,
+    )
+
+
+def _run(
+    sweep: Sweep,
+    todo: pa.Table,
+    folder: ResultsFolder,
+    provenance: Provenance,
+    open_executor: Callable[[Path], Executor],
+    device: str,
+    progress: Progress,
+) -> bool:
+    """Run the missing trials; True when an end was asked for before the last of them."""
+    resources = sweep.spec.resources
+    log_file = folder.log_file(provenance.run_id)
+    announce = "ending; what is finished is kept, the same command goes on (again: end at once)"
+    with Interrupt(lambda: progress.say(announce)) as interrupt:
+        executor = open_executor(log_file)
+        try:
+            packs = make_packs(
+                todo,
+                executor.workers(resources),
+                resources.gpus_per_worker > 0,
+                resources.pack_size,
+            )
+            with progress, ShardWriter(folder, provenance.run_id) as writer:
+                ledger = Ledger(todo, packs, provenance, writer, progress)
+                executor.run(Job(todo, provenance, resources, device), ledger, interrupt)
+        except Exception as error:
+            error.add_note(f"the log is {log_file}")
+            raise
+        finally:
+            executor.close()
+        return interrupt.requested and not ledger.ended
+
+
+def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance, trials: int) -> None:
+    folder.write_spec(provenance.spec_digest, sweep.text)
+    folder.write_run(
+        provenance.run_id,
+        {
+            "run_id": provenance.run_id,
+            "sweep": provenance.sweep,
+            "spec_digest": provenance.spec_digest,
+            "planned": sweep.plan.num_rows,
+            "missing": trials,
+            "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "host": host(),
+            "code_version": code_version(),
+            "library_versions": library_versions(),
+        },
+    )
+
+
+def _outcomes(plan: pa.Table, records: pa.Table) -> Counter[str]:
+    """Outcomes of the plan's trials; a folder may hold others too."""
+    ours = pc.is_in(records["fingerprint"], value_set=plan["fingerprint"].combine_chunks())
+    return Counter(records["outcome"].filter(ours).to_pylist())
+
+
+def _holder(run_id: str) -> str:
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return f"run {run_id} of {getpass.getuser()} on {host()}, process {os.getpid()}, since {now}"

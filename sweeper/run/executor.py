@@ -1,0 +1,56 @@
+"""What every executor promises."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from sweeper.run.interrupt import Interrupt
+from sweeper.run.ledger import Ledger
+from sweeper.spec.model import Resources
+from sweeper.store.provenance import Provenance
+
+
+class ExecutorError(Exception):
+    """The executor could not run at all: no cluster at the address, no resources for a worker."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work for an executor.
+
+    Attributes:
+        plan: The trials to run, as PLAN_SCHEMA.
+        provenance: For their records.
+        resources: What each worker gets.
+        device: A torch device, or "auto".
+    """
+
+    plan: pa.Table
+    provenance: Provenance
+    resources: Resources
+    device: str
+
+
+class Executor(Protocol):
+    """Runs packs somewhere. The same plan gives the same records under every executor."""
+
+    name: str
+
+    def workers(self, resources: Resources) -> int:
+        """How many packs run at once."""
+        ...
+
+    def run(self, job: Job, ledger: Ledger, interrupt: Interrupt) -> None:
+        """Run packs until the ledger has ended or an end is requested.
+
+        Args:
+            job: What to run.
+            ledger: Hands out the packs, takes their trials' records and is told their fate.
+            interrupt: Asked often.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back what was started."""
+        ...

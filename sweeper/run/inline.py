@@ -1,0 +1,30 @@
+"""Packs run in this process, one after the other: for debugging, tests and small sweeps."""
+
+from sweeper.run.executor import Job
+from sweeper.run.interrupt import Interrupt
+from sweeper.run.ledger import Ledger
+from sweeper.run.worker import work
+from sweeper.spec.model import Resources
+
+
+class InlineExecutor:
+    """This process is the only worker."""
+
+    name = "inline"
+
+    def workers(self, resources: Resources) -> int:
+        """One."""
+        return 1
+
+    def run(self, job: Job, ledger: Ledger, interrupt: Interrupt) -> None:
+        """Run packs until the ledger has ended or an end is requested."""
+        while pack := ledger.take():
+            for delivery in work(job.plan, pack.rows, job.provenance, job.device):
+                if delivery:
+                    ledger.deliver(delivery)
+                if interrupt.requested:
+                    return
+            ledger.close(pack)
+
+    def close(self) -> None:
+        """Nothing was started."""

@@ -1,0 +1,140 @@
+"""Trials grouped into packs, and the ledger of which packs are still to be run."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+SHAPE = ["group", "hidden_size", "network", "activation", "loss", "optimizer"]
+"""Trials that agree in these may share a pack."""
+
+MAX_ATTEMPTS = 3
+"""A trial that was alone with its worker when it died this often is recorded as failed."""
+
+_PACK_SECONDS = (2.0, 15.0)
+_GPU_PACK_SIZE = 512
+_STEP_SECONDS = 50e-6
+_FLOPS_PER_SECOND = 8e10
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Trials that one worker trains together.
+
+    Attributes:
+        rows: Their rows in the plan.
+        deaths: How many workers have died over it.
+    """
+
+    rows: tuple[int, ...]
+    deaths: int = 0
+
+
+def make_packs(
+    plan: pa.Table, workers: int, on_gpu: bool = False, pack_size: int | None = None
+) -> list[Pack]:
+    """Cut a plan into packs of one shape each, the costliest first so that all workers end together.
+
+    A pack lasts long enough to hide the cost of handing it out and is short enough to leave work
+    for everyone: a few seconds on a CPU. On a GPU it is as large as one launch should be.
+
+    Args:
+        plan: As `sweeper.spec.plan.PLAN_SCHEMA`.
+        workers: How many will share the packs.
+        on_gpu: Whether trials of a pack run at once.
+        pack_size: Trials in a pack at most, instead of these rules.
+    """
+    if not plan.num_rows:
+        return []
+    seconds = estimated_seconds(plan)
+    shapes = plan.select(SHAPE).to_pandas().groupby(SHAPE, sort=False).ngroup().to_numpy()
+    shortest, longest = _PACK_SECONDS
+    target = float(np.clip(seconds.sum() / (8 * workers), shortest, longest))
+    costs: list[float] = []
+    packs: list[Pack] = []
+    for shape in range(int(shapes.max()) + 1):
+        rows = np.flatnonzero(shapes == shape)
+        if pack_size or on_gpu:
+            part = np.arange(len(rows)) // (pack_size or _GPU_PACK_SIZE)
+        else:
+            part = (np.cumsum(seconds[rows]) / target).astype(int)
+        for piece in np.split(rows, np.flatnonzero(np.diff(part)) + 1):
+            packs.append(Pack(tuple(piece.tolist())))
+            costs.append(float(seconds[piece].sum()))
+    return [packs[i] for i in np.argsort(costs, kind="stable")[::-1]]
+
+
+def estimated_seconds(plan: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Each trial's time to its horizon on one ordinary core, roughly; right in proportion."""
+    M, n, K, steps = (
+        plan[name].to_numpy().astype(float)
+        for name in ("group_order", "n_train", "hidden_size", "max_steps")
+    )
+    return np.asarray(steps * (6 * n * K * M / _FLOPS_PER_SECOND + _STEP_SECONDS))
+
+
+class PackQueue:
+    """Which packs wait, which are out, which trials are finished; knows no executor.
+
+    A worker that dies loses only what it had not delivered. The rest of its pack is tried again;
+    if that dies too it is halved, until a trial is alone with its deaths and given up.
+    """
+
+    def __init__(self, packs: list[Pack], trials: int) -> None:
+        """Start with all packs waiting.
+
+        Args:
+            packs: In the order in which they should be handed out.
+            trials: Rows of the plan that their rows refer to.
+        """
+        self._waiting = deque(packs)
+        self._out = 0
+        self._finished = np.zeros(trials, dtype=bool)
+
+    @property
+    def ended(self) -> bool:
+        """Nothing waits and nothing is out."""
+        return not self._waiting and not self._out
+
+    def take(self) -> Pack | None:
+        """The next pack, or None while there is none to hand out."""
+        if not self._waiting:
+            return None
+        self._out += 1
+        return self._waiting.popleft()
+
+    def deliver(self, rows: list[int]) -> list[bool]:
+        """Note finished trials; for each, whether this is the first time it is delivered."""
+        fresh = ~self._finished[rows]
+        self._finished[rows] = True
+        return [bool(flag) for flag in fresh]
+
+    def close(self, pack: Pack) -> None:
+        """Take back a pack that came to its end."""
+        self._out -= 1
+        if self._left(pack):
+            raise RuntimeError(f"a pack ended without {len(self._left(pack))} of its trials")
+
+    def lose(self, pack: Pack) -> list[int]:
+        """Take back a pack whose worker died.
+
+        Returns:
+            Rows that are given up, to be recorded as failed; the others wait again.
+        """
+        self._out -= 1
+        left, deaths = self._left(pack), pack.deaths + 1
+        if not left:
+            return []
+        if len(left) == 1 and deaths >= MAX_ATTEMPTS:
+            self._finished[list(left)] = True
+            return list(left)
+        if deaths == 1 or len(left) == 1:
+            self._waiting.append(Pack(left, deaths))
+        else:
+            half = len(left) // 2
+            self._waiting += [Pack(left[:half], deaths), Pack(left[half:], deaths)]
+        return []
+
+    def _left(self, pack: Pack) -> tuple[int, ...]:
+        return tuple(row for row in pack.rows if not self._finished[row])

@@ -1,0 +1,287 @@
+"""Packs as Ray Tune trials, on a cluster or on a local Ray of our own.
+
+Tune schedules packs and nothing more: what is finished stands in the results folder, what failed
+is decided by the Ledger. So Tune's own state is written to a temporary folder and thrown away.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # ours asks for an end instead
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one speaks even when told to be silent
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+
+import pyarrow as pa
+import ray
+from ray import tune
+from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.search import Searcher
+
+from sweeper.run.executor import ExecutorError, Job
+from sweeper.run.interrupt import Interrupt
+from sweeper.run.ledger import Ledger
+from sweeper.run.packs import Pack
+from sweeper.run.worker import Delivery, work
+from sweeper.spec.model import Resources
+from sweeper.store.provenance import Provenance
+
+REPORT_SECONDS = 1.0
+"""A worker speaks up this often, with whatever it has finished."""
+
+
+class RayExecutor:
+    """Workers are Ray actors, reused from pack to pack."""
+
+    name = "ray"
+
+    def __init__(self, address: str | None, log_file: Path) -> None:
+        """Connect to a cluster, or start a local one.
+
+        Args:
+            address: Of a cluster; else RAY_ADDRESS; else a Ray of this run's own.
+            log_file: For whatever Ray has to say.
+
+        Raises:
+            ExecutorError: No cluster answers.
+        """
+        address = address or os.environ.get("RAY_ADDRESS") or "local"
+        if address.startswith("ray://"):
+            raise ExecutorError(
+                f"{address} is a Ray Client address, through which the driver's results folder "
+                "cannot be reached; run sweeper on a machine of the cluster with --address auto, "
+                "or submit it with `ray job submit -- sweeper run …`"
+            )
+        self._log_file = log_file
+        self._quiet = _quiet(log_file)
+        self._quiet.__enter__()
+        # Resources may only be given to a Ray that this call starts.
+        mine = address == "local"
+        try:
+            ray.init(
+                address=address,
+                num_cpus=os.cpu_count() if mine else None,
+                include_dashboard=False if mine else None,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+            )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            self._quiet.__exit__(None, None, None)
+            raise ExecutorError(f"no Ray cluster at {address}: {error}") from error
+
+    def workers(self, resources: Resources) -> int:
+        """How many workers the cluster has room for now.
+
+        Raises:
+            ExecutorError: None.
+        """
+        total = ray.cluster_resources()
+        fits = int(total.get("CPU", 0) / resources.cpus_per_worker)
+        if resources.gpus_per_worker:
+            fits = min(fits, int(total.get("GPU", 0) / resources.gpus_per_worker))
+        if not fits:
+            have = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
+            raise ExecutorError(
+                f"a worker should get {resources.cpus_per_worker:g} CPUs and "
+                f"{resources.gpus_per_worker:g} GPUs; the cluster has {have}"
+            )
+        return min(fits, resources.workers or fits)
+
+    def run(self, job: Job, ledger: Ledger, interrupt: Interrupt) -> None:
+        """Run packs until the ledger has ended or an end is requested."""
+        feed = _Feed(ledger)
+        resources = {"CPU": job.resources.cpus_per_worker, "GPU": job.resources.gpus_per_worker}
+        trainable = tune.with_parameters(
+            PackTrainable, plan=job.plan, provenance=job.provenance, device=job.device
+        )
+        with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch:
+            tuner = tune.Tuner(
+                tune.with_resources(trainable, resources),
+                tune_config=tune.TuneConfig(
+                    search_alg=feed,
+                    num_samples=-1,
+                    max_concurrent_trials=self.workers(job.resources),
+                    reuse_actors=True,
+                    trial_name_creator=_name,
+                    trial_dirname_creator=_name,
+                ),
+                run_config=tune.RunConfig(
+                    name=job.provenance.run_id,
+                    storage_path=scratch,
+                    verbose=0,
+                    stop=_StopWhen(interrupt),
+                    callbacks=[_Mail(feed)],
+                    failure_config=tune.FailureConfig(max_failures=0),
+                    checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                ),
+            )
+            tuner.fit()
+        if feed.error:
+            raise feed.error
+
+    def close(self) -> None:
+        """Disconnect; a Ray that was started here ends."""
+        ray.shutdown()
+        self._quiet.__exit__(None, None, None)
+
+
+class PackTrainable(tune.Trainable):  # type: ignore[misc]
+    """One pack at a time, trained in slices of REPORT_SECONDS."""
+
+    def setup(
+        self, config: dict[str, Any], plan: pa.Table, provenance: Provenance, device: str
+    ) -> None:
+        """Take the plan; once a worker."""
+        self._plan, self._provenance, self._device = plan, provenance, device
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Begin another pack in the same process."""
+        rows = _read_rows(new_config["pack"])
+        self._deliveries: Iterator[Delivery | None] = work(
+            self._plan, rows, self._provenance, self._device
+        )
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train on for a while; return what ended, and whether the pack has."""
+        deadline = time.monotonic() + REPORT_SECONDS
+        ready: list[Delivery] = []
+        for delivery in self._deliveries:
+            if delivery:
+                ready.append(delivery)
+            if time.monotonic() >= deadline:
+                return {"done": False, "mail": _packed(ready)}
+        return {"done": True, "mail": _packed(ready)}
+
+
+class _Here:
+    """Part of this process: Tune pickles and copies whatever it is given, but never uses that."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "_Here":
+        return self
+
+    def __reduce__(self) -> tuple[type[object], tuple[()]]:
+        return object, ()
+
+
+class _Feed(_Here, Searcher):  # type: ignore[misc]
+    """Tune asks here for its next trial: a pack of the ledger."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__()
+        self._ledger = ledger
+        self._out: dict[str, Pack] = {}
+        self.error: Exception | None = None
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        if self._ledger.ended or self.error:
+            return str(Searcher.FINISHED)
+        pack = self._ledger.take()
+        if pack is None:
+            return None
+        self._out[trial_id] = pack
+        return {"pack": _write_rows(pack.rows)}
+
+    def receive(self, mail: bytes) -> None:
+        """Deliver what a worker has sent."""
+        try:
+            for delivery in _unpacked(mail):
+                self._ledger.deliver(delivery)
+        except Exception as error:  # Tune would swallow it: keep it, and end
+            self.error = error
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        pack = self._out.pop(trial_id)
+        if error:
+            self._ledger.lose(pack)
+        elif not self.error:
+            self._ledger.close(pack)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing of it is kept: the results folder is the truth."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing of it was kept."""
+
+
+class _Mail(_Here, tune.Callback):  # type: ignore[misc]
+    """Hands what workers report to the feed, in the driver's process."""
+
+    def __init__(self, feed: _Feed) -> None:
+        self._feed = feed
+
+    def on_trial_result(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any],
+        **info: Any,
+    ) -> None:  # fmt: skip
+        self._feed.receive(result["mail"])
+
+
+class _StopWhen(_Here, tune.Stopper):  # type: ignore[misc]
+    def __init__(self, interrupt: Interrupt) -> None:
+        self._interrupt = interrupt
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        return self._interrupt.requested
+
+    def stop_all(self) -> bool:
+        return self._interrupt.requested
+
+
+def _name(trial: TuneTrial) -> str:
+    return f"pack-{trial.trial_id}"
+
+
+def _write_rows(rows: tuple[int, ...]) -> str:
+    """Rows as ranges, "0-63,70": Tune keeps every config in its state, so it should be short."""
+    parts: list[list[int]] = []
+    for row in rows:
+        if parts and row == parts[-1][1] + 1:
+            parts[-1][1] = row
+        else:
+            parts.append([row, row])
+    return ",".join(f"{first}-{last}" for first, last in parts)
+
+
+def _read_rows(text: str) -> list[int]:
+    ranges = [map(int, part.split("-")) for part in text.split(",")]
+    return [row for first, last in ranges for row in range(first, last + 1)]
+
+
+def _packed(deliveries: list[Delivery]) -> bytes:
+    """Deliveries as bytes that stay small in Tune's hands."""
+    import pickle
+
+    return pickle.dumps(deliveries) if deliveries else b""
+
+
+def _unpacked(mail: bytes) -> list[Delivery]:
+    import pickle
+
+    return pickle.loads(mail) if mail else []
+
+
+@contextmanager
+def _quiet(log_file: Path) -> Iterator[None]:
+    """Send what Ray logs, and what its C++ core prints to this process's stderr, to a file."""
+    with log_file.open("ab", buffering=0) as log:
+        sys.stderr.flush()
+        saved = os.dup(2)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)

@@ -1,0 +1,204 @@
+"""What may be swept, and the ways to write an axis's values."""
+
+import math
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+
+import numpy as np
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
+from typing_extensions import TypeAliasType
+
+MAX_LENGTH = 100_000
+"""Values on one axis at most: more is a slip of the pen, and would fill the memory."""
+
+MAX_ORDER = 4096
+"""Largest M: the table of all M² pairs has to fit into memory."""
+
+
+class Strict(BaseModel):
+    """Base of all parts of a spec: frozen, unknown keys refused, no silent conversions."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, validate_default=True
+    )
+
+
+def _whole(value: Any) -> Any:  # noqa: ANN401
+    """1e3 is a whole number too, however YAML reads it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Order = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=MAX_ORDER)]
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
+Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=2**63)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+Value = TypeVar("Value", int, float)
+
+
+class Range(Strict, Generic[Value]):
+    """Evenly spaced values, both ends included: by their count or by the step."""
+
+    from_: Value = Field(alias="from", description="First value.")
+    to: Value = Field(description="Last value.")
+    count: Annotated[int, Field(ge=2, le=MAX_LENGTH)] | None = Field(
+        default=None, description="How many values."
+    )
+    step: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Distance of two values; the last one may fall short of `to`."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.count is None) == (self.step is None):
+            raise ValueError("give either count or step")
+        if self.to < self.from_:
+            raise ValueError(f"to should be at least from ({self.from_:g})")
+        if self.step is not None and (self.to - self.from_) / self.step >= MAX_LENGTH:
+            raise ValueError(f"more than {MAX_LENGTH:,} values; take a larger step")
+        return self
+
+    def numbers(self) -> list[float]:
+        """The values, before any rounding."""
+        if self.count is not None:
+            return list(map(float, np.linspace(self.from_, self.to, self.count)))
+        assert self.step is not None
+        count = math.floor((self.to - self.from_) / self.step * (1 + 1e-12)) + 1
+        return [self.from_ + i * self.step for i in range(count)]
+
+
+class LogRange(Strict, Generic[Value]):
+    """Values at equal ratios, both ends included."""
+
+    log: Annotated[list[Value], Field(min_length=2, max_length=2)] = Field(
+        description="First and last value."
+    )
+    count: Annotated[int, Field(ge=2, le=MAX_LENGTH)] = Field(description="How many values.")
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if not 0 < self.log[0] <= self.log[1]:
+            raise ValueError("log should be two numbers above 0, the smaller one first")
+        return self
+
+    def numbers(self) -> list[float]:
+        """The values, before any rounding."""
+        return list(map(float, np.geomspace(self.log[0], self.log[1], self.count)))
+
+
+def _form(value: Any) -> str:  # noqa: ANN401
+    """Which of the ways to write values this is; the names are the unions' tags."""
+    if isinstance(value, LogRange) or (isinstance(value, dict) and "log" in value):
+        return "a log range"
+    if isinstance(value, dict | Range):
+        return "a range"
+    return "a list" if isinstance(value, list) else "a value"
+
+
+Values = TypeAliasType(
+    "Values",
+    Annotated[
+        Annotated[Value, Tag("a value")]
+        | Annotated[list[Value], Field(min_length=1, max_length=MAX_LENGTH), Tag("a list")]
+        | Annotated[Range[Value], Tag("a range")]
+        | Annotated[LogRange[Value], Tag("a log range")],
+        Discriminator(_form),
+    ],
+    type_params=(Value,),
+)
+"""One value, a list, {from, to, count or step}, or {log: [first, last], count}."""
+
+
+class FractionOfPairs(Strict):
+    """n_train as a share of the M² pairs."""
+
+    fraction: Values[Fraction] = Field(description="n/M², between 0 and 1.")
+
+
+class TimesMLogM(Strict):
+    """n_train as a multiple of M log M (natural logarithm)."""
+
+    times_m_log_m: Values[Positive] = Field(description="n/(M log M).")
+
+
+def _n_form(value: Any) -> str:  # noqa: ANN401
+    if isinstance(value, TimesMLogM) or (isinstance(value, dict) and "times_m_log_m" in value):
+        return "multiples of M log M"
+    if isinstance(value, FractionOfPairs) or (isinstance(value, dict) and "fraction" in value):
+        return "fractions of M²"
+    return "counts"
+
+
+TrainingPairs = Annotated[
+    Annotated[Values[Count], Tag("counts")]
+    | Annotated[FractionOfPairs, Tag("fractions of M²")]
+    | Annotated[TimesMLogM, Tag("multiples of M log M")],
+    Discriminator(_n_form),
+]
+"""Counts, or {fraction: values}, or {times_m_log_m: values}."""
+
+
+def _seeds(value: Any) -> Any:  # noqa: ANN401
+    """5 means the five seeds 0, 1, 2, 3, 4."""
+    value = _whole(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if not 1 <= value <= MAX_LENGTH:
+            raise ValueError(f"a number of seeds should be between 1 and {MAX_LENGTH:,}")
+        return list(range(value))
+    return value
+
+
+Seeds = Annotated[Values[Seed], BeforeValidator(_seeds)]
+"""How many seeds (0, 1, …), or a list or range of them."""
+
+
+class Axes(Strict):
+    """What is swept. Every axis takes one value, a list, a range or a log range.
+
+    All combinations are run, but for axes that `zip` lets advance together and for those that
+    `exclude` drops.
+    """
+
+    M: Values[Order] = Field(description="Order of the group; the modulus of modular addition.")
+    n_train: TrainingPairs = Field(description="Training pairs, out of M².")
+    hidden_size: Values[Count] = Field(description="K, the width of the hidden layer.")
+    learning_rate: Values[Positive] = Field(description="Adam's step size.")
+    weight_decay: Values[NotNegative] = Field(description="Coefficient of the coupled L2 term.")
+    max_steps: Values[Count] = Field(description="The horizon: steps after which a trial ends.")
+    seed: Seeds | None = Field(
+        default=None, description="Sets split_seed and init_seed together; 1 seed unless said."
+    )
+    split_seed: Seeds | None = Field(default=None, description="Draws the training pairs.")
+    init_seed: Seeds | None = Field(default=None, description="Draws the initial weights.")
+
+    @model_validator(mode="after")
+    def _one_way_to_seed(self) -> Self:
+        if self.seed is not None and (self.split_seed is not None or self.init_seed is not None):
+            raise ValueError("give either seed, or split_seed and init_seed")
+        return self
+
+
+def values(axis: Any, whole: bool) -> list[float] | list[int]:  # noqa: ANN401
+    """The values of an axis in the order written, rounded to whole numbers if asked."""
+    if isinstance(axis, FractionOfPairs | TimesMLogM):
+        axis = axis.fraction if isinstance(axis, FractionOfPairs) else axis.times_m_log_m
+        whole = False
+    if isinstance(axis, Range | LogRange):
+        axis = axis.numbers()
+    listed = axis if isinstance(axis, list) else [axis]
+    return [round(value) for value in listed] if whole else [float(value) for value in listed]
+
+
+AxisName = Literal[
+    "M", "n_train", "hidden_size", "learning_rate", "weight_decay", "max_steps",
+    "seed", "split_seed", "init_seed",
+]  # fmt: skip

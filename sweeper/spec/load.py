@@ -1,0 +1,190 @@
+"""A YAML file into a SweepSpec, or one error that lists every problem with its line."""
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from sweeper.spec.axes import FractionOfPairs, LogRange, Range, TimesMLogM
+from sweeper.spec.model import SweepSpec
+from sweeper.spec.problems import Problem, SpecError, dotted, shown
+
+Place = tuple[str | int, ...]
+
+MAX_BYTES = 10_000_000
+MAX_PIECES = 1_000_000
+
+_TAGGED: dict[str, type[BaseModel]] = {
+    "a range": Range,
+    "a log range": LogRange,
+    "fractions of M²": FractionOfPairs,
+    "multiples of M log M": TimesMLogM,
+}
+"""The models behind the tags of sweeper.spec.axes."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """The plain data of a YAML file, and where each piece of it stands.
+
+    Attributes:
+        path: The file.
+        text: Its content.
+        data: Dicts, lists, strings, numbers, booleans and None.
+        lines: Line of every key and item, by its path inside the data; () is the whole.
+    """
+
+    path: Path
+    text: str
+    data: Any
+    lines: dict[Place, int]
+
+    def line(self, place: Place) -> int:
+        """The line of the nearest piece that exists at or above a place."""
+        while place not in self.lines and place:
+            place = place[:-1]
+        return self.lines.get(place, 1)
+
+    def problem(self, place: Place, text: str) -> Problem:
+        """A problem at a place of this document."""
+        return Problem(self.line(place), dotted(place), text)
+
+
+def load_spec(path: str | Path) -> tuple[SweepSpec, Document]:
+    """Read and validate a spec.
+
+    Raises:
+        SpecError: Everything that is wrong with it, as far as it can be told in one reading.
+    """
+    document = read_document(Path(path))
+    try:
+        return SweepSpec.model_validate(document.data), document
+    except ValidationError as error:
+        problems = [_explain(document, detail) for detail in error.errors()]
+        raise SpecError(document.path, problems) from None
+
+
+def read_document(path: Path) -> Document:
+    """Read a YAML 1.2 file; nothing in it is ever executed.
+
+    Raises:
+        SpecError: Not readable, not YAML, or not a mapping.
+    """
+
+    def refuse(text: str, line: int = 1) -> SpecError:
+        return SpecError(path, [Problem(line, "", text)])
+
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise refuse(f"larger than {MAX_BYTES:,} bytes; this is no spec")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise refuse(f"cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise refuse(f"is no UTF-8 text: {error.reason} at byte {error.start}") from None
+    try:
+        yaml = YAML(typ="safe", pure=True)
+        root = yaml.compose(text)
+        lines: dict[Place, int] = {}
+        data = _plain(root, (), lines, yaml) if root is not None else None
+    except DuplicateKeyError as error:
+        raise refuse(str(error.problem), error.problem_mark.line + 1) from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = " ".join(part for part in (error.context, error.problem) if part)
+        raise refuse(f"is not YAML: {reason}", mark.line + 1 if mark else 1) from None
+    except (YAMLError, RecursionError, ValueError) as error:
+        raise refuse(f"is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise refuse(f"should be a mapping with name and axes, found {shown(data)}")
+    return Document(path, text, data, lines)
+
+
+def _plain(node: Node, place: Place, lines: dict[Place, int], yaml: YAML) -> Any:  # noqa: ANN401
+    """The data of a node; the line of every key and item is noted on the way."""
+    lines.setdefault(place, node.start_mark.line + 1)
+    if len(lines) > MAX_PIECES:  # aliases of aliases grow without bound
+        raise ValueError(f"more than {MAX_PIECES:,} keys and values, aliases written out")
+    if isinstance(node, MappingNode):
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = str(key_node.value) if isinstance(key_node, ScalarNode) else "?"
+            line = key_node.start_mark.line + 1
+            if key in mapping:
+                problem = f"key {key!r} stands twice; the first is on line {lines[*place, key]}"
+                raise DuplicateKeyError(None, None, problem, key_node.start_mark)
+            lines[*place, key] = line
+            mapping[key] = _plain(value_node, (*place, key), lines, yaml)
+        return mapping
+    if isinstance(node, SequenceNode):
+        return [_plain(item, (*place, i), lines, yaml) for i, item in enumerate(node.value)]
+    value = yaml.constructor.construct_object(node)
+    if value is not None and not isinstance(value, str | int | float | bool):
+        return str(node.value)  # a date, say: as text, to be refused where it stands
+    return value
+
+
+def _explain(document: Document, detail: ErrorDetails) -> Problem:
+    """One of pydantic's errors in our words."""
+    place, model = _locate(document.data, detail["loc"])
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return document.problem(place, _unknown_key(str(place[-1]), model))
+    if kind == "missing":
+        # The place is the missing key's; its line is that of the mapping it is missing from.
+        field = model.model_fields.get(str(detail["loc"][-1])) if model else None
+        what = f" ({field.description.rstrip('.')})" if field and field.description else ""
+        return document.problem((*place, str(detail["loc"][-1])), f"missing{what}")
+    if kind == "value_error":
+        return document.problem(place, f"found {shown(detail['input'])}; {context['error']}")
+    if kind == "string_pattern_mismatch":
+        wanted = "should be 1 to 100 letters, digits, '.', '_' or '-', not starting with a sign"
+        return document.problem(place, f"found {shown(detail['input'])}; {wanted}")
+    wanted = re.sub(r"^(Input|List|Dictionary|String) ", "", detail["msg"])
+    wanted = (
+        wanted.replace(" after validation", "")
+        .replace("a valid integer", "a whole number")
+        .replace("a valid ", "a ")
+    )
+    return document.problem(place, f"found {shown(detail['input'])}; {wanted}")
+
+
+def _locate(data: Any, location: Place) -> tuple[Place, type[BaseModel] | None]:  # noqa: ANN401
+    """The place in the file that an error is about, and the model that the place belongs to.
+
+    Pydantic puts the tags of unions between the keys ("a list", "fractions of M²"); no key has
+    a blank in it, so that is how they are told apart.
+    """
+    place: list[str | int] = []
+    model: type[BaseModel] | None = SweepSpec
+    for i, part in enumerate(location):
+        if isinstance(part, str) and " " in part and not (isinstance(data, dict) and part in data):
+            model = _TAGGED.get(part, model)
+            continue
+        if isinstance(data, dict) and part in data and part != "[key]":
+            data = data[str(part)]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        else:
+            break
+        place.append(part)
+        if i < len(location) - 1 and model is not None and part in model.model_fields:
+            annotation = model.model_fields[str(part)].annotation
+            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+                model = annotation
+    return tuple(place), model
+
+
+def _unknown_key(key: str, model: type[BaseModel] | None) -> str:
+    valid = [field.alias or name for name, field in model.model_fields.items()] if model else []
+    close = difflib.get_close_matches(key, valid, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"unknown key; {hint}valid keys are {', '.join(valid)}"

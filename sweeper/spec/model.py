@@ -1,0 +1,83 @@
+"""The spec of a sweep as typed data: the one place where its fields are declared."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from sweeper.spec.axes import Axes, AxisName, Count, Strict
+
+
+class Task(Strict):
+    """What is learned."""
+
+    group: Literal["cyclic"] = Field(
+        default="cyclic", description="Family of groups; cyclic is addition modulo M."
+    )
+    split: Literal["uniform"] = Field(
+        default="uniform", description="Training pairs drawn without replacement from all M²."
+    )
+
+
+class Model(Strict):
+    """The network."""
+
+    kind: Literal["two_layer"] = Field(default="two_layer", description="W, σ, V without biases.")
+    activation: Literal["square"] = Field(default="square", description="σ.")
+
+
+class Training(Strict):
+    """How it is trained, where that is no axis, and when a trial has generalized."""
+
+    loss: Literal["mse"] = Field(
+        default="mse", description="Squared error of the centred outputs, summed over them."
+    )
+    optimizer: Literal["adam"] = Field(
+        default="adam", description="Full batch, coupled weight decay."
+    )
+    eval_every: Count = Field(default=25, description="Steps between two evaluations.")
+    target_test_accuracy: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.9, description="Reached at two evaluations in a row: generalized."
+    )
+    stop_at_target: bool = Field(default=True, description="End a trial when it has generalized.")
+
+
+class Resources(Strict):
+    """What each worker gets. Changes the speed and nothing else."""
+
+    workers: Count | None = Field(
+        default=None, description="Workers at most; by default as many as fit."
+    )
+    cpus_per_worker: Annotated[float, Field(gt=0)] = Field(default=1, description="CPU cores.")
+    gpus_per_worker: Annotated[float, Field(ge=0)] = Field(
+        default=0, description="GPUs; a fraction shares one."
+    )
+    pack_size: Count | None = Field(
+        default=None, description="Trials in a pack at most; by default from their cost."
+    )
+
+
+Selection = dict[AxisName, float | Annotated[list[float], Field(min_length=1)]]
+
+
+class SweepSpec(Strict):
+    """One sweep."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")] = Field(
+        description="Names the results folder: letters, digits, '.', '_' and '-'."
+    )
+    description: str = Field(default="", description="For people.")
+    task: Task = Field(default_factory=Task)
+    axes: Axes
+    zip: list[Annotated[list[AxisName], Field(min_length=2)]] = Field(
+        default_factory=list,
+        description="Groups of axes that advance together instead of being multiplied.",
+    )
+    exclude: list[Annotated[Selection, Field(min_length=1)]] = Field(
+        default_factory=list,
+        description="Combinations to leave out: those that have one of the given values, as "
+        "written on the axis, on every axis named.",
+    )
+    model: Model = Field(default_factory=Model)
+    training: Training = Field(default_factory=Training)
+    resources: Resources = Field(default_factory=Resources)
+    design: Literal["grid"] = Field(default="grid", description="All combinations.")

@@ -1,0 +1,211 @@
+"""A spec expanded into trials: a columnar plan, in an order that depends on the spec alone."""
+
+import math
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sweeper.spec.axes import FractionOfPairs, TimesMLogM, values
+from sweeper.spec.load import Document
+from sweeper.spec.model import SweepSpec
+from sweeper.spec.problems import Problem, SpecError
+from sweeper.spec.trial import TRIAL_SCHEMA, fingerprints
+
+MAX_TRIALS = 10_000_000
+
+PLAN_SCHEMA = pa.schema([pa.field("fingerprint", pa.string(), nullable=False), *TRIAL_SCHEMA])
+
+_ORDER = [
+    "group_order", "hidden_size", "learning_rate", "weight_decay", "max_steps",
+    "split_seed", "init_seed", "n_train",
+]  # fmt: skip
+
+Columns = dict[str, NDArray[Any]]
+
+
+def expand(spec: SweepSpec, document: Document) -> pa.Table:
+    """Every trial of a spec once, as PLAN_SCHEMA, sorted by order, rates, seeds and n_train.
+
+    Args:
+        spec: The spec.
+        document: The file that it was read from, for the places of problems.
+
+    Raises:
+        SpecError: Combinations that cannot be run, each kind of problem once for each axis value.
+    """
+    axes = _axis_values(spec)
+    groups, problems = _zipped(spec, axes, document)
+    problems += _unknown_exclusions(spec, axes, document)
+    total = math.prod(len(axes[names[0]]) for names in groups)
+    if total > MAX_TRIALS:
+        problems.append(
+            document.problem(
+                ("axes",), f"{total:,} combinations; at most {MAX_TRIALS:,} make one sweep"
+            )
+        )
+    if problems:
+        raise SpecError(document.path, problems)
+    columns = _combinations(axes, groups)
+    columns = _without_excluded(spec, columns)
+    n_train, problems = _n_train(spec, columns, document)
+    if not len(n_train):
+        problems.append(document.problem(("exclude",), "leaves no trial at all"))
+    if problems:
+        raise SpecError(document.path, problems)
+    return _table(spec, columns | {"n_train": n_train})
+
+
+def _axis_values(spec: SweepSpec) -> Columns:
+    """The values of every axis, as written: n_train still as count, fraction or multiple."""
+    axes = spec.axes
+    whole = {"M", "hidden_size", "max_steps", "n_train", "seed", "split_seed", "init_seed"}
+    found: Columns = {}
+    for name in type(axes).model_fields:
+        axis = getattr(axes, name)
+        if axis is not None:
+            found[name] = np.array(values(axis, name in whole))
+    if "seed" not in found:
+        if not {"split_seed", "init_seed"} & set(found):
+            found["seed"] = np.array([0])
+        else:
+            found = {"split_seed": np.array([0]), "init_seed": np.array([0])} | found
+    return found
+
+
+def _zipped(
+    spec: SweepSpec, axes: Columns, document: Document
+) -> tuple[list[list[str]], list[Problem]]:
+    """The axes in groups: those of a group advance together, the groups are multiplied."""
+    problems: list[Problem] = []
+    seen: set[str] = set()
+    for i, names in enumerate(spec.zip):
+        for j, name in enumerate(names):
+            place = ("zip", i, j)
+            if name not in axes:
+                problems.append(document.problem(place, f"{name} is no axis of this sweep"))
+            elif name in seen:
+                problems.append(document.problem(place, f"{name} is zipped twice"))
+            seen.add(name)
+        lengths = {name: len(axes[name]) for name in names if name in axes}
+        if len(set(lengths.values())) > 1:
+            text = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            problems.append(
+                document.problem(("zip", i), f"axes of different lengths ({text}) cannot be zipped")
+            )
+    alone = [[name] for name in axes if name not in seen]
+    return [list(names) for names in spec.zip] + alone, problems
+
+
+def _unknown_exclusions(spec: SweepSpec, axes: Columns, document: Document) -> list[Problem]:
+    """Exclusions that name an absent axis or a value that is not on it: slips of the pen."""
+    problems: list[Problem] = []
+    for i, selection in enumerate(spec.exclude):
+        for name, wanted in selection.items():
+            place = ("exclude", i, name)
+            if name not in axes:
+                problems.append(document.problem(place, f"{name} is no axis of this sweep"))
+                continue
+            for value in np.atleast_1d(wanted):
+                if not np.isclose(axes[name], value, rtol=1e-9, atol=0).any():
+                    some = ", ".join(f"{item:g}" for item in axes[name][:12])
+                    problems.append(
+                        document.problem(place, f"{value:g} is not on the axis; it has {some}")
+                    )
+    return problems
+
+
+def _combinations(axes: Columns, groups: list[list[str]]) -> Columns:
+    lengths = [len(axes[names[0]]) for names in groups]
+    places = np.unravel_index(np.arange(math.prod(lengths)), lengths)
+    return {
+        name: axes[name][place]
+        for names, place in zip(groups, places, strict=True)
+        for name in names
+    }
+
+
+def _without_excluded(spec: SweepSpec, columns: Columns) -> Columns:
+    keep = np.ones(len(columns["M"]), dtype=bool)
+    for selection in spec.exclude:
+        hit = np.ones_like(keep)
+        for name, wanted in selection.items():
+            close = np.isclose(
+                columns[name][:, None], np.atleast_1d(wanted)[None], rtol=1e-9, atol=0
+            )
+            hit &= close.any(axis=1)
+        keep &= ~hit
+    return {name: column[keep] for name, column in columns.items()}
+
+
+def _n_train(
+    spec: SweepSpec, columns: Columns, document: Document
+) -> tuple[NDArray[np.int64], list[Problem]]:
+    """n of every combination, and those that no split of M² pairs can have."""
+    M, written = columns["M"].astype(float), columns["n_train"].astype(float)
+    axis = spec.axes.n_train
+    place: tuple[str, ...] = ("axes", "n_train")
+    if isinstance(axis, FractionOfPairs):
+        n, place = written * M**2, (*place, "fraction")
+    elif isinstance(axis, TimesMLogM):
+        n, place = written * M * np.log(M), (*place, "times_m_log_m")
+    else:
+        n = written
+    rounded = np.rint(n).astype(np.int64)
+    worst: dict[int, list[float]] = defaultdict(list)
+    for order, value in set(zip(columns["M"][bad := (rounded >= M**2) | (rounded < 1)].tolist(),
+                                written[bad].tolist(), strict=True)):  # fmt: skip
+        worst[int(order)].append(value)
+    problems = [
+        document.problem(
+            place,
+            f"found {', '.join(f'{value:g}' for value in sorted(found)[:5])}"
+            f"{' …' if len(found) > 5 else ''}, which at M = {order} gives no n_train between 1 and "
+            f"{order**2 - 1} (M² − 1: some pairs must be left to test on)",
+        )
+        for order, found in worst.items()
+    ]
+    return rounded, problems
+
+
+def _table(spec: SweepSpec, columns: Columns) -> pa.Table:
+    frame = pd.DataFrame(
+        {
+            "group_order": columns["M"],
+            "n_train": columns["n_train"],
+            "split_seed": columns["split_seed" if "split_seed" in columns else "seed"],
+            "init_seed": columns["init_seed" if "init_seed" in columns else "seed"],
+            "hidden_size": columns["hidden_size"],
+            "learning_rate": columns["learning_rate"],
+            "weight_decay": columns["weight_decay"],
+            "max_steps": columns["max_steps"],
+        }
+    )
+    # values that round to the same n are the same trial
+    frame = frame.drop_duplicates().sort_values(_ORDER, ignore_index=True)
+    orders, inverse = np.unique(frame["group_order"].to_numpy(), return_inverse=True)
+    names = np.array([f"Z{order}" for order in orders])  # cyclic is the only family so far
+    training = spec.training
+    trial: dict[str, Any] = {
+        "group": names[inverse],
+        "split": spec.task.split,
+        "network": spec.model.kind,
+        "activation": spec.model.activation,
+        "loss": training.loss,
+        "optimizer": training.optimizer,
+        "eval_every": training.eval_every,
+        "target_test_accuracy": training.target_test_accuracy,
+        "stop_at_target": training.stop_at_target,
+    } | {name: frame[name].to_numpy() for name in frame}
+    count = len(frame)
+    arrays = {
+        field.name: pa.array(trial[field.name], field.type)
+        if isinstance(trial[field.name], np.ndarray)
+        else pa.repeat(pa.scalar(trial[field.name], field.type), count)
+        for field in TRIAL_SCHEMA
+    }
+    marks = pa.array(fingerprints(trial), pa.string())
+    return pa.table({"fingerprint": marks} | arrays, schema=PLAN_SCHEMA)

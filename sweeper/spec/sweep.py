@@ -1,0 +1,78 @@
+"""The door: a spec's path in, a sweep that can be run out, or every problem at once."""
+
+import hashlib
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from pydantic import ValidationError
+
+from sweeper.spec.load import load_spec, read_document
+from sweeper.spec.model import SweepSpec
+from sweeper.spec.plan import expand
+from sweeper.spec.problems import Problem, SpecError
+
+_NEUTRAL: dict[str, Any] = {
+    "hidden_size": 1,
+    "learning_rate": 1.0,
+    "weight_decay": 0.0,
+    "max_steps": 1,
+}
+"""Values that stand in for the other axes while M and n_train are looked at."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A valid spec and its plan.
+
+    Attributes:
+        spec: The spec.
+        text: The file's text, kept with the results.
+        plan: Every trial once, as `sweeper.spec.plan.PLAN_SCHEMA`.
+    """
+
+    spec: SweepSpec
+    text: str
+    plan: pa.Table
+
+    @property
+    def digest(self) -> str:
+        """Names the text of the spec."""
+        return hashlib.blake2b(self.text.encode(), digest_size=8).hexdigest()
+
+    def with_resources(self, changes: dict[str, Any]) -> "Sweep":
+        """The same sweep with other resources for its workers; no trial changes."""
+        resources = self.spec.resources.model_copy(update=changes)
+        return replace(self, spec=self.spec.model_copy(update={"resources": resources}))
+
+
+def open_sweep(path: str | Path) -> Sweep:
+    """Read, validate and expand a spec. Runs and writes nothing.
+
+    Raises:
+        SpecError: Every problem, those of single fields and those of their combinations.
+    """
+    try:
+        spec, document = load_spec(path)
+    except SpecError as error:
+        raise SpecError(error.path, error.problems + _combination_problems(error)) from None
+    return Sweep(spec, document.text, expand(spec, document))
+
+
+def _combination_problems(error: SpecError) -> list[Problem]:
+    """What is wrong with the combinations of axes, as far as the broken fields let it be seen."""
+    broken = {problem.place for problem in error.problems}
+    if "" in broken or any(place.startswith(("axes.M", "axes.n_train")) for place in broken):
+        return []
+    document = read_document(Path(error.path))
+    axes = document.data.get("axes")
+    if not isinstance(axes, dict) or "zip" in document.data or "exclude" in document.data:
+        return []
+    sound = {name: axes[name] for name in ("M", "n_train") if name in axes}
+    stand_in = {"name": "x", "axes": _NEUTRAL | sound}
+    try:
+        expand(SweepSpec.model_validate(stand_in), document)
+    except (SpecError, ValidationError) as second:
+        return second.problems if isinstance(second, SpecError) else []
+    return []

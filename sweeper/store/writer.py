@@ -1,0 +1,87 @@
+"""Finished trials on their way into shards."""
+
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from sweeper.store.results import ResultsFolder
+
+FLUSH_SECONDS = 3.0
+"""A finished trial waits at most this long for its shard."""
+
+
+class ShardWriter:
+    """Collects records and writes them as shards, each within FLUSH_SECONDS of its first record."""
+
+    def __init__(self, folder: ResultsFolder, run_id: str) -> None:
+        """Nothing is written before the first record.
+
+        Args:
+            folder: Where the shards go.
+            run_id: Makes their names differ from those of any other run.
+        """
+        self._folder, self._run_id = folder, run_id
+        self._shards = 0
+        self._records: list[pa.Table] = []
+        self._curves: list[pa.Table] = []
+        self._lock = threading.Lock()
+        self._first = 0.0
+        self._error: Exception | None = None
+        self._closing = threading.Event()
+        self._clock = threading.Thread(target=self._flush_in_time, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._clock.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closing.set()
+        self._clock.join()
+        self.flush()
+
+    def add(self, records: pa.Table, curves: pa.Table) -> None:
+        """Take in finished trials.
+
+        Raises:
+            OSError: An earlier shard could not be written; its records are kept for a next try.
+        """
+        if self._error:
+            error, self._error = self._error, None
+            raise error
+        with self._lock:
+            if not self._records:
+                self._first = time.monotonic()
+            self._records.append(records)
+            self._curves.append(curves)
+
+    def flush(self) -> None:
+        """Write what is there as one shard.
+
+        Raises:
+            OSError: It could not be written; nothing is forgotten.
+        """
+        with self._lock:
+            if not self._records:
+                return
+            name = f"{self._run_id}-{self._shards:06d}"
+            records, curves = pa.concat_tables(self._records), pa.concat_tables(self._curves)
+            self._folder.write_shard(name, records, curves)
+            self._shards += 1
+            self._records, self._curves = [], []
+
+    def _flush_in_time(self) -> None:
+        while not self._closing.wait(0.25):
+            if self._records and time.monotonic() - self._first >= FLUSH_SECONDS:
+                try:
+                    self.flush()
+                except Exception as error:  # for the driver's thread, at its next record
+                    self._error = error
+                    self._first = time.monotonic()

@@ -102,6 +102,7 @@ def plan(spec: Path, results: str, as_json: bool) -> None:
 @_complains
 def run(
     context: click.Context,
+    /,
     spec: Path,
     results: str,
     executor: str,

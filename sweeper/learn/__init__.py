@@ -1,1 +1,1 @@
-"""How it is learned: the network, its gradients, the optimizer, the training loop. No ray, no files."""
+"""How it is learned: network, gradients, optimizer, training loop. No ray, no files."""

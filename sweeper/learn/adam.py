@@ -31,10 +31,8 @@ class Adam:
         self._place_rates(weights)
 
     def _place_rates(self, weights: Tensor) -> None:
-        shape = (-1,) + (1,) * (weights.dim() - 1)
-        like = {"device": weights.device, "dtype": weights.dtype}
-        self._rate = torch.tensor(self.learning_rate, **like).view(shape)
-        self._decay = torch.tensor(self.weight_decay, **like).view(shape)
+        self._rate = _per_trial(self.learning_rate, weights)
+        self._decay = _per_trial(self.weight_decay, weights)
         self._updates = int(self.step)
 
     def update(self, weights: Tensor, gradient: Tensor) -> None:
@@ -62,3 +60,9 @@ class Adam:
         self.mean, self.square = self.mean[alive], self.square[alive]
         self.step.fill_(self._updates)
         self._place_rates(self.mean)
+
+
+def _per_trial(rates: list[float], weights: Tensor) -> Tensor:
+    """One rate a trial, shaped to be multiplied with the weights."""
+    placed = torch.tensor(rates, device=weights.device, dtype=weights.dtype)
+    return placed.view(-1, *[1] * (weights.dim() - 1))

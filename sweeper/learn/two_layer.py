@@ -156,7 +156,7 @@ class TwoLayerBatch:
     def evaluate(self, weights: Tensor) -> Metrics:
         """Losses and accuracies over all M² pairs, the training and the test pairs apart."""
         M, K, B = self.M, self.K, self.B
-        left, right, Vt = weights.split(M, dim=1)  # each (B, M, K)
+        left, right, Vt = torch.split(weights, M, dim=1)  # each (B, M, K)
         V = (Vt - Vt.mean(1, keepdim=True)).mT
         budget = _CHUNK_ELEMENTS["cpu" if self._device.type == "cpu" else "cuda"]
         chunk = max(1, budget // (B * M * K))

@@ -1,4 +1,4 @@
-"""The driver's book: which packs are out, which trials are finished, and their way to the shards."""
+"""The driver's book: which packs are out, which trials are finished, and on to the shards."""
 
 from datetime import UTC, datetime
 

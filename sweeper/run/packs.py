@@ -34,7 +34,7 @@ class Pack:
 def make_packs(
     plan: pa.Table, workers: int, on_gpu: bool = False, pack_size: int | None = None
 ) -> list[Pack]:
-    """Cut a plan into packs of one shape each, the costliest first so that all workers end together.
+    """Cut a plan into packs of one shape each, the costliest first so that all end together.
 
     A pack lasts long enough to hide the cost of handing it out and is short enough to leave work
     for everyone: a few seconds on a CPU. On a GPU it is as large as one launch should be.

@@ -83,7 +83,7 @@ class RayExecutor:
         Raises:
             ExecutorError: None.
         """
-        total = ray.cluster_resources()
+        total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         fits = int(total.get("CPU", 0) / resources.cpus_per_worker)
         if resources.gpus_per_worker:
             fits = min(fits, int(total.get("GPU", 0) / resources.gpus_per_worker))
@@ -133,10 +133,10 @@ class RayExecutor:
         self._quiet.__exit__(None, None, None)
 
 
-class PackTrainable(tune.Trainable):  # type: ignore[misc]
+class PackTrainable(tune.Trainable):
     """One pack at a time, trained in slices of REPORT_SECONDS."""
 
-    def setup(
+    def setup(  # type: ignore[override]
         self, config: dict[str, Any], plan: pa.Table, provenance: Provenance, device: str
     ) -> None:
         """Take the plan; once a worker."""
@@ -173,7 +173,7 @@ class _Here:
         return object, ()
 
 
-class _Feed(_Here, Searcher):  # type: ignore[misc]
+class _Feed(_Here, Searcher):
     """Tune asks here for its next trial: a pack of the ledger."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -182,9 +182,9 @@ class _Feed(_Here, Searcher):  # type: ignore[misc]
         self._out: dict[str, Pack] = {}
         self.error: Exception | None = None
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+    def suggest(self, trial_id: str) -> Any:  # noqa: ANN401
         if self._ledger.ended or self.error:
-            return str(Searcher.FINISHED)
+            return Searcher.FINISHED
         pack = self._ledger.take()
         if pack is None:
             return None
@@ -215,20 +215,24 @@ class _Feed(_Here, Searcher):  # type: ignore[misc]
         """Nothing of it was kept."""
 
 
-class _Mail(_Here, tune.Callback):  # type: ignore[misc]
+class _Mail(_Here, tune.Callback):
     """Hands what workers report to the feed, in the driver's process."""
 
     def __init__(self, feed: _Feed) -> None:
         self._feed = feed
 
     def on_trial_result(
-        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, result: dict[str, Any],
-        **info: Any,
-    ) -> None:  # fmt: skip
+        self,
+        iteration: int,
+        trials: list[TuneTrial],
+        trial: TuneTrial,
+        result: dict[str, Any],
+        **info: object,
+    ) -> None:
         self._feed.receive(result["mail"])
 
 
-class _StopWhen(_Here, tune.Stopper):  # type: ignore[misc]
+class _StopWhen(_Here, tune.Stopper):
     def __init__(self, interrupt: Interrupt) -> None:
         self._interrupt = interrupt
 

@@ -1,1 +1,1 @@
-"""What to run: a YAML file becomes a SweepSpec, and that a columnar plan of Trials. No torch, no ray."""
+"""What to run: YAML becomes a SweepSpec, and that a columnar plan of Trials. No torch, no ray."""

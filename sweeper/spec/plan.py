@@ -82,7 +82,8 @@ def _zipped(
     """The axes in groups: those of a group advance together, the groups are multiplied."""
     problems: list[Problem] = []
     seen: set[str] = set()
-    for i, names in enumerate(spec.zip):
+    zips: list[list[str]] = [list(names) for names in spec.zip]
+    for i, names in enumerate(zips):
         for j, name in enumerate(names):
             place = ("zip", i, j)
             if name not in axes:
@@ -97,7 +98,7 @@ def _zipped(
                 document.problem(("zip", i), f"axes of different lengths ({text}) cannot be zipped")
             )
     alone = [[name] for name in axes if name not in seen]
-    return [list(names) for names in spec.zip] + alone, problems
+    return zips + alone, problems
 
 
 def _unknown_exclusions(spec: SweepSpec, axes: Columns, document: Document) -> list[Problem]:
@@ -111,7 +112,7 @@ def _unknown_exclusions(spec: SweepSpec, axes: Columns, document: Document) -> l
                 continue
             for value in np.atleast_1d(wanted):
                 if not np.isclose(axes[name], value, rtol=1e-9, atol=0).any():
-                    some = ", ".join(f"{item:g}" for item in axes[name][:12])
+                    some = _some(set(axes[name].tolist()))
                     problems.append(
                         document.problem(place, f"{value:g} is not on the axis; it has {some}")
                     )
@@ -144,7 +145,7 @@ def _without_excluded(spec: SweepSpec, columns: Columns) -> Columns:
 def _n_train(
     spec: SweepSpec, columns: Columns, document: Document
 ) -> tuple[NDArray[np.int64], list[Problem]]:
-    """n of every combination, and those that no split of M² pairs can have."""
+    """Training pairs of every combination, and those that no split of M² pairs can have."""
     M, written = columns["M"].astype(float), columns["n_train"].astype(float)
     axis = spec.axes.n_train
     place: tuple[str, ...] = ("axes", "n_train")
@@ -155,20 +156,24 @@ def _n_train(
     else:
         n = written
     rounded = np.rint(n).astype(np.int64)
-    worst: dict[int, list[float]] = defaultdict(list)
-    for order, value in set(zip(columns["M"][bad := (rounded >= M**2) | (rounded < 1)].tolist(),
-                                written[bad].tolist(), strict=True)):  # fmt: skip
-        worst[int(order)].append(value)
+    bad = (rounded >= M**2) | (rounded < 1)
+    found: dict[int, set[float]] = defaultdict(set)
+    for order, value in zip(columns["M"][bad].tolist(), written[bad].tolist(), strict=True):
+        found[order].add(value)
     problems = [
         document.problem(
             place,
-            f"found {', '.join(f'{value:g}' for value in sorted(found)[:5])}"
-            f"{' …' if len(found) > 5 else ''}, which at M = {order} gives no n_train between 1 and "
+            f"found {_some(wrong)}, which at M = {order} gives no n_train between 1 and "
             f"{order**2 - 1} (M² − 1: some pairs must be left to test on)",
         )
-        for order, found in worst.items()
+        for order, wrong in found.items()
     ]
     return rounded, problems
+
+
+def _some(wrong: set[float]) -> str:
+    listed = [f"{value:g}" for value in sorted(wrong)]
+    return ", ".join(listed[:5]) + (" …" if len(listed) > 5 else "")
 
 
 def _table(spec: SweepSpec, columns: Columns) -> pa.Table:
@@ -199,7 +204,7 @@ def _table(spec: SweepSpec, columns: Columns) -> pa.Table:
         "eval_every": training.eval_every,
         "target_test_accuracy": training.target_test_accuracy,
         "stop_at_target": training.stop_at_target,
-    } | {name: frame[name].to_numpy() for name in frame}
+    } | {str(name): column.to_numpy() for name, column in frame.items()}
     count = len(frame)
     arrays = {
         field.name: pa.array(trial[field.name], field.type)

@@ -90,7 +90,7 @@ def fingerprints(columns: dict[str, np.ndarray[Any, Any] | str | int | float | b
     """The fingerprint of every row, as `Trial.fingerprint` gives it, without making a Trial.
 
     Args:
-        columns: A value for each field of Trial: an array of all rows' values, or one value for all.
+        columns: For each field of Trial an array of all rows' values, or one value for all.
 
     Returns:
         One fingerprint a row.

@@ -14,7 +14,7 @@ class Group:
     Attributes:
         name: Conventional name, such as "Z23"; the same in specs, records and figures.
         table: (M, M) int64; `table[a, b]` is the index of a·b.
-        irrep_dims: Dimensions d_k of the complex irreducible representations, ascending; Σ d_k² = M.
+        irrep_dims: Dimensions d_k of the complex irreps, ascending; Σ d_k² = M.
     """
 
     name: str

@@ -73,7 +73,7 @@ def plan(spec: Path, results: str, as_json: bool) -> None:
         click.echo(json.dumps(found, indent=2))
         return
     console = Console()
-    console.print(_table("axis", ["axis", "values", "from", "to"], found["axes"]))
+    console.print(_table(["axis", "values", "from", "to"], found["axes"]))
     console.print(
         f"{found['trials']:,} trials, {found['done']:,} of them done; "
         f"{found['packs']:,} packs for the other {found['missing']:,}",
@@ -153,6 +153,32 @@ def run(
         sys.exit(SOME_FAILED)
 
 
+@main.command(epilog=f"{_example}sweeper status results/quickstart")
+@folder_argument
+@as_json
+@_complains
+def status(results: str, as_json: bool) -> None:
+    """Say how far the sweep in a results folder is, also while it runs."""
+    from sweeper.run.overview import status as state_of
+    from sweeper.store.records import Outcome
+
+    found = state_of(ResultsFolder.at(results))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    console = Console()
+    seen = [name for name in Outcome if any(name in row for row in found["by_order"])]
+    rows = [
+        [row["group_order"], row["planned"], *(row.get(name, 0) for name in seen)]
+        for row in found["by_order"]
+    ]
+    console.print(_table(["M", "planned", *seen], rows))
+    console.print(f"{found['sweep']}: {found['done']:,} of {found['trials']:,} trials done")
+    console.print(f"running: {found['driver'] or 'no'}", highlight=False, soft_wrap=True)
+    for cause, count in found["failures"].items():
+        console.print(f"{count:,} failed: {cause}", highlight=False, markup=False)
+
+
 @main.command(epilog=f"{_example}sweeper schema > sweep.schema.json")
 def schema() -> None:
     """Print the JSON schema of a spec, for editors to complete and check with."""
@@ -174,8 +200,8 @@ def version(as_json: bool) -> None:
         click.echo(f"{name:10} {value}")
 
 
-def _table(title: str, columns: list[str], rows: list[list[Any]]) -> Table:
-    table = Table(title=None, box=None, header_style="bold", pad_edge=False)
+def _table(columns: list[str], rows: list[list[Any]]) -> Table:
+    table = Table(box=None, header_style="bold", pad_edge=False)
     for place, column in enumerate(columns):
         table.add_column(column, justify="left" if place == 0 else "right")
     for row in rows:

@@ -72,7 +72,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        self._live.console.print(text, highlight=False, markup=False)
+        self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def _show(self, force: bool = False) -> None:
         now = time.monotonic()

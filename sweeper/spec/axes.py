@@ -36,8 +36,8 @@ def _whole(value: Any) -> Any:  # noqa: ANN401
 
 
 Order = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=MAX_ORDER)]
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1)]
-Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, lt=2**63)]
+Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**9)]
+Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**53)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -135,11 +135,11 @@ def _n_form(value: Any) -> str:  # noqa: ANN401
         return "multiples of M log M"
     if isinstance(value, FractionOfPairs) or (isinstance(value, dict) and "fraction" in value):
         return "fractions of M²"
-    return "counts"
+    return "plain counts"
 
 
 TrainingPairs = Annotated[
-    Annotated[Values[Count], Tag("counts")]
+    Annotated[Values[Count], Tag("plain counts")]
     | Annotated[FractionOfPairs, Tag("fractions of M²")]
     | Annotated[TimesMLogM, Tag("multiples of M log M")],
     Discriminator(_n_form),

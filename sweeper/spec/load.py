@@ -37,13 +37,11 @@ class Document:
 
     Attributes:
         path: The file.
-        text: Its content.
         data: Dicts, lists, strings, numbers, booleans and None.
         lines: Line of every key and item, by its path inside the data; () is the whole.
     """
 
-    path: Path
-    text: str
+    path: Path | str
     data: Any
     lines: dict[Place, int]
 
@@ -58,54 +56,65 @@ class Document:
         return Problem(self.line(place), dotted(place), text)
 
 
-def load_spec(path: str | Path) -> tuple[SweepSpec, Document]:
-    """Read and validate a spec.
+def read_text(path: Path) -> str:
+    """The text of a spec's file.
 
     Raises:
-        SpecError: Everything that is wrong with it, as far as it can be told in one reading.
+        SpecError: It cannot be read, is far too large, or is no UTF-8.
     """
-    document = read_document(Path(path))
     try:
-        return SweepSpec.model_validate(document.data), document
+        if path.stat().st_size > MAX_BYTES:
+            raise _refusal(path, f"larger than {MAX_BYTES:,} bytes; this is no spec")
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise _refusal(path, f"cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise _refusal(path, f"is no UTF-8 text: {error.reason} at byte {error.start}") from None
+
+
+def validate(document: Document) -> SweepSpec:
+    """The spec in a document.
+
+    Raises:
+        SpecError: Everything that is wrong with its fields.
+    """
+    try:
+        return SweepSpec.model_validate(document.data)
     except ValidationError as error:
         problems = [_explain(document, detail) for detail in error.errors()]
         raise SpecError(document.path, problems) from None
 
 
-def read_document(path: Path) -> Document:
-    """Read a YAML 1.2 file; nothing in it is ever executed.
+def _refusal(path: Path | str, text: str, line: int = 1) -> SpecError:
+    return SpecError(path, [Problem(line, "", text)])
+
+
+def parse(text: str, path: Path | str) -> Document:
+    """The data of a YAML 1.2 text; nothing in it is ever executed.
+
+    Args:
+        text: Of the file.
+        path: Of the file, for messages.
 
     Raises:
-        SpecError: Not readable, not YAML, or not a mapping.
+        SpecError: Not YAML, or not a mapping.
     """
-
-    def refuse(text: str, line: int = 1) -> SpecError:
-        return SpecError(path, [Problem(line, "", text)])
-
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise refuse(f"larger than {MAX_BYTES:,} bytes; this is no spec")
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise refuse(f"cannot be read: {error.strerror or error}") from None
-    except UnicodeDecodeError as error:
-        raise refuse(f"is no UTF-8 text: {error.reason} at byte {error.start}") from None
     try:
         yaml = YAML(typ="safe", pure=True)
         root = yaml.compose(text)
         lines: dict[Place, int] = {}
         data = _plain(root, (), lines, yaml) if root is not None else None
     except DuplicateKeyError as error:
-        raise refuse(str(error.problem), error.problem_mark.line + 1) from None
+        raise _refusal(path, str(error.problem), error.problem_mark.line + 1) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         reason = " ".join(part for part in (error.context, error.problem) if part)
-        raise refuse(f"is not YAML: {reason}", mark.line + 1 if mark else 1) from None
+        raise _refusal(path, f"is not YAML: {reason}", mark.line + 1 if mark else 1) from None
     except (YAMLError, RecursionError, ValueError) as error:
-        raise refuse(f"is not YAML: {' '.join(str(error).split())}") from None
+        raise _refusal(path, f"is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
-        raise refuse(f"should be a mapping with name and axes, found {shown(data)}")
-    return Document(path, text, data, lines)
+        raise _refusal(path, f"should be a mapping with name and axes, found {shown(data)}")
+    return Document(path, data, lines)
 
 
 def _plain(node: Node, place: Place, lines: dict[Place, int], yaml: YAML) -> Any:  # noqa: ANN401
@@ -144,7 +153,10 @@ def _explain(document: Document, detail: ErrorDetails) -> Problem:
         what = f" ({field.description.rstrip('.')})" if field and field.description else ""
         return document.problem((*place, str(detail["loc"][-1])), f"missing{what}")
     if kind == "value_error":
-        return document.problem(place, f"found {shown(detail['input'])}; {context['error']}")
+        text = str(context["error"])
+        if not isinstance(detail["input"], dict):
+            text = f"found {shown(detail['input'])}; {text}"
+        return document.problem(place, text)
     if kind == "string_pattern_mismatch":
         wanted = "should be 1 to 100 letters, digits, '.', '_' or '-', not starting with a sign"
         return document.problem(place, f"found {shown(detail['input'])}; {wanted}")

@@ -67,7 +67,9 @@ class SweepSpec(Strict):
     )
     description: str = Field(default="", description="For people.")
     task: Task = Field(default_factory=Task)
-    axes: Axes
+    axes: Axes = Field(
+        description="What is swept. All combinations are run, but for zip and exclude."
+    )
     zip: list[Annotated[list[AxisName], Field(min_length=2)]] = Field(
         default_factory=list,
         description="Groups of axes that advance together instead of being multiplied.",

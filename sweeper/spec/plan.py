@@ -155,7 +155,7 @@ def _n_train(
         n, place = written * M * np.log(M), (*place, "times_m_log_m")
     else:
         n = written
-    rounded = np.rint(n).astype(np.int64)
+    rounded = np.rint(n)
     bad = (rounded >= M**2) | (rounded < 1)
     found: dict[int, set[float]] = defaultdict(set)
     for order, value in zip(columns["M"][bad].tolist(), written[bad].tolist(), strict=True):
@@ -168,7 +168,7 @@ def _n_train(
         )
         for order, wrong in found.items()
     ]
-    return rounded, problems
+    return np.where(bad, 0, rounded).astype(np.int64), problems
 
 
 def _some(wrong: set[float]) -> str:

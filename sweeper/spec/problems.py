@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Problem:
     """One thing wrong with a spec.
 
@@ -25,7 +25,7 @@ class SpecError(Exception):
 
     def __init__(self, path: Path | str, problems: list[Problem]) -> None:
         self.path = path
-        self.problems = sorted(set(problems))
+        self.problems = sorted(dict.fromkeys(problems), key=lambda one: (one.line, one.place))
         super().__init__("\n".join(self._line(problem) for problem in self.problems))
 
     def _line(self, problem: Problem) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
-from sweeper.spec.load import load_spec, read_document
+from sweeper.spec.load import Document, parse, read_text, validate
 from sweeper.spec.model import SweepSpec
 from sweeper.spec.plan import expand
 from sweeper.spec.problems import Problem, SpecError
@@ -53,19 +53,33 @@ def open_sweep(path: str | Path) -> Sweep:
     Raises:
         SpecError: Every problem, those of single fields and those of their combinations.
     """
+    return open_text(read_text(Path(path)), path)
+
+
+def open_text(text: str, path: str | Path) -> Sweep:
+    """Validate and expand the text of a spec.
+
+    Args:
+        text: YAML.
+        path: Where it comes from, for messages.
+
+    Raises:
+        SpecError: Every problem, those of single fields and those of their combinations.
+    """
+    document = parse(text, path)
     try:
-        spec, document = load_spec(path)
+        spec = validate(document)
     except SpecError as error:
-        raise SpecError(error.path, error.problems + _combination_problems(error)) from None
-    return Sweep(spec, document.text, expand(spec, document))
+        more = _combination_problems(document, error)
+        raise SpecError(path, error.problems + more) from None
+    return Sweep(spec, text, expand(spec, document))
 
 
-def _combination_problems(error: SpecError) -> list[Problem]:
+def _combination_problems(document: Document, error: SpecError) -> list[Problem]:
     """What is wrong with the combinations of axes, as far as the broken fields let it be seen."""
     broken = {problem.place for problem in error.problems}
-    if "" in broken or any(place.startswith(("axes.M", "axes.n_train")) for place in broken):
+    if any(place.startswith(("axes.M", "axes.n_train")) for place in broken):
         return []
-    document = read_document(Path(error.path))
     axes = document.data.get("axes")
     if not isinstance(axes, dict) or "zip" in document.data or "exclude" in document.data:
         return []

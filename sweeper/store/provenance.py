@@ -32,14 +32,15 @@ class Provenance:
 @cache
 def code_version() -> str:
     """The package's version and, in a checkout, the commit (`+dirty` if the tree was changed)."""
-    root = Path(sweeper.__file__).parent
+    root = Path(sweeper.__file__).parents[1]
+    if not (root / ".git").exists():
+        return sweeper.__version__
     git = ["git", "-C", str(root), "describe", "--always", "--dirty=+dirty", "--exclude=*"]
     try:
-        answer = subprocess.run(git, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
+        commit = subprocess.run(git, capture_output=True, text=True, timeout=10, check=True).stdout
+    except (OSError, subprocess.SubprocessError):
         return sweeper.__version__
-    commit = answer.stdout.strip()
-    return f"{sweeper.__version__} ({commit})" if commit else sweeper.__version__
+    return f"{sweeper.__version__} ({commit.strip()})"
 
 
 @cache

@@ -13,7 +13,9 @@ Only the driver writes; workers send their records to it. So a worker that outli
 nobody to hand a second record to, and workers need no disk in common with the driver.
 """
 
+import fcntl
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -110,6 +112,10 @@ class ResultsFolder:
         """The description of every run, oldest first."""
         return [json.loads(self._read_bytes(path)) for path in self._list("runs", ".json")]
 
+    def spec(self, digest: str) -> str:
+        """The text of a spec as it was run."""
+        return self._read_bytes(f"{self.path}/specs/{digest}.yaml").decode()
+
     def _shards(self, kind: str) -> list[str]:
         return [path.rpartition("/")[2] for path in self._list(kind, ".parquet")]
 
@@ -178,9 +184,23 @@ class ResultsFolder:
         aside = f"{folder}/.{base}.{time.time_ns():x}.tmp"
         with self.filesystem.open_output_stream(aside) as stream:
             stream.write(content)
+        if self.local_path is not None:  # on the disk before it has its name, power cut or not
+            with Path(aside).open("rb") as file:
+                os.fsync(file.fileno())
         self.filesystem.move(aside, f"{folder}/{base}")
 
     # ---------------------------------------------------------------- owning
+
+    def driver(self) -> str | None:
+        """Who is running a sweep into this folder now, or None; local disks only."""
+        if self.local_path is None or not (self.local_path / "driver.lock").exists():
+            return None
+        with (self.local_path / "driver.lock").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return file.read().strip()
+        return None
 
     @contextmanager
     def lock(self, holder: str) -> Iterator[None]:
@@ -195,8 +215,6 @@ class ResultsFolder:
         if self.local_path is None:
             yield
             return
-        import fcntl
-
         self.local_path.mkdir(parents=True, exist_ok=True)
         with (self.local_path / "driver.lock").open("a+") as file:
             try:

@@ -1,0 +1,47 @@
+# make demo    a sweep, its tables and its figures, in results/quickstart/
+# make test    lint, types and the fast tests; make test-slow adds the slow ones
+#
+# PYTHON=python3.12 picks another interpreter. TORCH_INDEX=URL takes torch from another index,
+# such as https://download.pytorch.org/whl/cpu (README.md, "Which torch").
+
+PYTHON ?= python3
+TORCH_INDEX ?=
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test test-slow lint format clean
+.DELETE_ON_ERROR:
+
+demo: $(STAMP)
+	$(BIN)/sweeper run specs/quickstart.yaml
+	$(BIN)/sweeper thresholds results/quickstart
+	$(BIN)/sweeper fit results/quickstart
+	$(BIN)/sweeper figures results/quickstart
+
+test: lint
+	$(BIN)/pytest -q
+
+test-slow: lint
+	$(BIN)/pytest -q -m "slow or not slow"
+
+lint: $(STAMP)
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --quiet --check .
+	$(BIN)/mypy
+
+format: $(STAMP)
+	$(BIN)/ruff check --quiet --fix .
+	$(BIN)/ruff format --quiet .
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed; try make PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(if $(TORCH_INDEX),$(BIN)/pip install --quiet --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements.lock))
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --no-deps --editable .
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache

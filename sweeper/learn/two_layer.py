@@ -101,7 +101,7 @@ class TwoLayerBatch:
         self._rows = self._send(rows.reshape(-1))
         self._row_bags = self._send(2 * np.arange(B * N))
         self._scale = self._send(scale).to(dtype)
-        self._targets = self._centred_one_hot(self._send(labels)).to(dtype)  # (B, N, M)
+        self._targets = self._centred_one_hot(self._send(labels), dtype)  # (B, N, M)
 
         # The transpose of that gather: which samples use each row of W (none use those of V).
         valid = (scale > 0).repeat(2)
@@ -117,22 +117,17 @@ class TwoLayerBatch:
         in_train = np.zeros((self.B, M * M))
         for i, pair in enumerate(pairs):
             in_train[i, pair] = 1.0
-        share = np.stack(
-            [
-                in_train / in_train.sum(1, keepdims=True),
-                (1 - in_train) / (1 - in_train).sum(1, keepdims=True),
-            ],
-            axis=2,
-        )  # (B, M², 2): the weight of each pair in the means over the training and the test pairs
-        self._share = self._send(share).to(dtype)
+        sides = np.stack([in_train, 1 - in_train], axis=2)
+        self._sides = self._send(sides).to(dtype)  # (B, M², 2): 1 where a pair is train, or test
+        self._side_sizes = sides.sum(axis=1)[:, None]  # (B, 1, 2)
         self._table = self._send(self._group.table)
-        self._all_targets = self._centred_one_hot(self._table.reshape(-1)).to(dtype)  # (M², M)
+        self._all_targets = self._centred_one_hot(self._table.reshape(-1), dtype)  # (M², M)
 
     def _send(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
 
-    def _centred_one_hot(self, labels: Tensor) -> Tensor:
-        return torch.nn.functional.one_hot(labels, self.M) - 1.0 / self.M
+    def _centred_one_hot(self, labels: Tensor, dtype: torch.dtype) -> Tensor:
+        return torch.nn.functional.one_hot(labels, self.M).to(dtype) - 1.0 / self.M
 
     def gradient(self, weights: Tensor) -> Tensor:
         """∂loss/∂weights of every trial, (B, 3M, K), for weights of that shape."""
@@ -168,8 +163,9 @@ class TwoLayerBatch:
             correct = outputs.argmax(2) == self._table[first : first + chunk].reshape(-1)
             loss = outputs.sub_(self._all_targets[rows]).square_().sum(2)
             both = torch.stack([loss, correct.to(loss.dtype)], dim=1)  # (B, 2, chunk·M)
-            sums += torch.bmm(both, self._share[:, rows])
-        (train_loss, test_loss), (train_accuracy, test_accuracy) = sums.permute(1, 2, 0).tolist()
+            sums += torch.bmm(both, self._sides[:, rows])
+        means = sums.cpu().double().numpy() / self._side_sizes  # counts divide to exact shares
+        (train_loss, test_loss), (train_accuracy, test_accuracy) = means.transpose(1, 2, 0).tolist()
         return Metrics(train_loss, test_loss, train_accuracy, test_accuracy)
 
 

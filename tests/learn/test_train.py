@@ -1,0 +1,199 @@
+"""The training loop: outcomes, packs, and the numbers of the theory."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+import torch
+
+from sweeper.learn.train import evaluation_steps, train
+from sweeper.spec.trial import Trial
+from sweeper.store.records import Outcome, TrialResult
+
+Make = Callable[..., Trial]
+
+
+def results(pack: Sequence[Trial], **options: int) -> dict[str, TrialResult]:
+    return {one.fingerprint: one for ended in train(pack, **options) for one in ended}  # type: ignore[arg-type]
+
+
+def result(trial: Trial) -> TrialResult:
+    (only,) = results([trial]).values()
+    return only
+
+
+def bits(one: TrialResult) -> object:
+    """All that training found out, without its timing."""
+    return replace(one, wall_time_s=0.0, started_at=None)  # type: ignore[arg-type]
+
+
+def test_evaluations_are_log_spaced_then_regular() -> None:
+    assert evaluation_steps(100, 25) == [1, 2, 4, 8, 16, 25, 50, 75, 100]
+    assert evaluation_steps(60, 25) == [1, 2, 4, 8, 16, 25, 50, 60]
+    assert evaluation_steps(3, 25) == [1, 2, 3]
+    assert evaluation_steps(3, 1) == [1, 2, 3]
+    assert evaluation_steps(1, 1) == [1]
+
+
+# ------------------------------------------------------------------ outcomes
+
+
+def test_enough_data_generalizes_and_stops_there(trial: Make) -> None:
+    found = result(trial(11, 95))
+    curve = found.curve
+    assert found.outcome is Outcome.GENERALIZED
+    assert found.generalization_step == curve.step[-2]
+    assert min(curve.test_accuracy[-2:]) >= 0.9
+    assert all(min(two) < 0.9 for two in zip(curve.test_accuracy, curve.test_accuracy[1:-1]))  # noqa: B905
+    assert found.fit_step is not None
+    assert found.fit_step <= found.generalization_step
+    assert found.n_test == 121 - 95
+    assert found.train_flops == 6 * 95 * 256 * 11 * curve.step[-1]
+
+
+def test_stopping_at_the_target_can_be_switched_off(trial: Make) -> None:
+    short, long = result(trial(11, 95)), result(trial(11, 95, stop_at_target=False, max_steps=2000))
+    assert long.outcome is Outcome.GENERALIZED
+    assert long.generalization_step == short.generalization_step
+    assert long.curve.step[-1] == 2000
+    assert long.curve.test_accuracy[: len(short.curve.step)] == short.curve.test_accuracy
+
+
+def test_little_data_is_memorized(trial: Make) -> None:
+    found = result(trial(23, 100, max_steps=1000))
+    assert found.outcome is Outcome.MEMORIZED
+    assert found.curve.train_accuracy[-1] >= 0.99
+    assert found.generalization_step is None
+
+
+def test_between_the_two_is_unresolved(trial: Make) -> None:
+    assert result(trial(11, 66, max_steps=2000)).outcome is Outcome.UNRESOLVED
+
+
+def test_a_short_horizon_underfits(trial: Make) -> None:
+    found = result(trial(11, 80, max_steps=5))
+    assert found.outcome is Outcome.UNDERFIT
+    assert found.fit_step is None
+
+
+def test_one_evaluation_at_the_target_is_not_enough(trial: Make) -> None:
+    first = result(trial(11, 95)).generalization_step
+    assert first is not None
+    assert result(trial(11, 95, max_steps=first)).outcome is Outcome.UNRESOLVED
+
+
+def test_a_huge_learning_rate_diverges_and_leaves_its_neighbours_alone(trial: Make) -> None:
+    calm, wild = trial(11, 95, max_steps=500), trial(11, 95, max_steps=500, learning_rate=1e18)
+    for batch_size in (1, 3):
+        found = results([calm, wild, replace(calm, init_seed=1)], batch_size=batch_size)
+        assert found[wild.fingerprint].outcome is Outcome.DIVERGED
+        others = results([calm, replace(calm, init_seed=1)], batch_size=min(2, batch_size))
+        for name, one in others.items():
+            assert found[name].outcome is one.outcome
+            assert found[name].curve.train_loss == pytest.approx(one.curve.train_loss, rel=1e-2)
+
+
+def test_an_error_is_recorded_with_its_traceback_and_the_others_go_on(trial: Make) -> None:
+    broken, sound = trial(11, 80, group="Q8"), trial(11, 95, max_steps=50)
+    found = results([broken, sound])
+    assert found[broken.fingerprint].outcome is Outcome.FAILED
+    assert "unknown group 'Q8'" in str(found[broken.fingerprint].error)
+    assert "Traceback" in str(found[broken.fingerprint].error)
+    assert found[sound.fingerprint].outcome is not Outcome.FAILED
+
+
+def test_an_error_in_a_batch_costs_only_the_trial_that_made_it(
+    trial: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when a batch is too large for the memory: smaller ones are tried, down to one."""
+    pack = [trial(11, 80 + i, max_steps=20) for i in range(7)]
+    culprit = pack[4]
+    from sweeper.learn import train as module
+
+    def limited(one: Trial) -> torch.Tensor:
+        if one == culprit:
+            raise RuntimeError("out of memory")
+        return original(one)
+
+    original = module.initial_weights
+    monkeypatch.setattr(module, "initial_weights", limited)
+    found = results(pack, batch_size=7)
+    assert len(found) == 7
+    assert {name for name, one in found.items() if one.outcome is Outcome.FAILED} == {
+        culprit.fingerprint
+    }
+
+
+# ------------------------------------------------------------------ packs
+
+
+def test_a_pack_gives_the_same_bits_as_each_trial_alone(trial: Make) -> None:
+    """Any order, any neighbours: on a CPU the records are equal to the last bit."""
+    pack = [
+        trial(11, n, seed, max_steps=steps, learning_rate=rate, hidden_size=50)
+        for n, seed, steps, rate in [(95, 0, 900, 0.005), (60, 1, 300, 0.01), (95, 0, 300, 0.02)]
+    ]
+    together, turned = results(pack), results(pack[::-1])
+    for one in pack:
+        assert bits(together[one.fingerprint]) == bits(turned[one.fingerprint])
+        assert bits(together[one.fingerprint]) == bits(result(one))
+
+
+def test_threads_do_not_change_the_bits(trial: Make) -> None:
+    one = trial(23, 250, max_steps=100)
+    before = torch.get_num_threads()
+    first = bits(result(one))
+    torch.set_num_threads(2)
+    try:
+        assert bits(result(one)) == first
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_a_batch_finds_what_each_trial_finds_alone(trial: Make) -> None:
+    """Away from the boundary: the same outcome, and the same step within a few evaluations."""
+    pack = [
+        trial(11, n, seed, learning_rate=rate, max_steps=1500)
+        for n, seed, rate in [(95, 0, 0.005), (100, 1, 0.01), (40, 2, 0.005), (105, 3, 0.007)]
+    ]
+    batched = results(pack, batch_size=4)
+    for one in pack:
+        alone, found = result(one), batched[one.fingerprint]
+        assert found.outcome is alone.outcome
+        assert found.curve.train_loss[:6] == pytest.approx(alone.curve.train_loss[:6], rel=1e-3)
+        if alone.generalization_step is not None:
+            assert abs((found.generalization_step or 0) - alone.generalization_step) <= 75
+
+
+def test_trials_of_a_batch_may_have_different_horizons(trial: Make) -> None:
+    pack = [trial(11, 40, max_steps=steps, eval_every=10) for steps in (35, 60, 20)]
+    found = results(pack, batch_size=3)
+    assert [found[one.fingerprint].curve.step[-1] for one in pack] == [35, 60, 20]
+    for one in pack:
+        assert found[one.fingerprint].curve.step == result(one).curve.step
+
+
+def test_results_come_as_trials_end(trial: Make) -> None:
+    """After every evaluation there is an item, so that a caller can look up from the work."""
+    pack = [trial(11, 40, max_steps=50), trial(11, 40, seed=1, max_steps=50)]
+    items = [len(ended) for ended in train(pack)]
+    assert items == [0, 0, 0, 0, 0, 0, 1] * 2
+
+
+# ------------------------------------------------------------------ the numbers of the theory
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_boundary_at_23_is_where_the_theory_has_it(trial: Make, seed: int) -> None:
+    """n_c(23) is 192 to 198 within 4,000 steps: 7 % above generalizes, 10 % below does not."""
+    assert result(trial(23, 212, seed)).outcome is Outcome.GENERALIZED
+    assert result(trial(23, 173, seed)).outcome in {Outcome.UNRESOLVED, Outcome.MEMORIZED}
+
+
+@pytest.mark.slow
+def test_the_boundary_at_41_is_where_the_theory_has_it(trial: Make) -> None:
+    """n_c(41) is 418 to 434 within 4,000 steps and K = 256; none generalizes below 3.4 in 1,000."""
+    assert result(trial(41, 455)).outcome is Outcome.GENERALIZED
+    assert result(trial(41, 385)).outcome is not Outcome.GENERALIZED
+    assert result(trial(41, 487, max_steps=1000)).outcome is not Outcome.GENERALIZED

@@ -1,0 +1,134 @@
+"""The hand-written gradient, evaluation and optimizer against independent references."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sweeper.learn.adam import Adam
+from sweeper.learn.two_layer import TwoLayerBatch, initial_weights, step_flops
+from sweeper.spec.trial import Trial
+from sweeper.tasks.groups import cyclic
+from sweeper.tasks.splits import split_order
+
+
+def outputs_of(weights: Tensor, M: int, pairs: np.ndarray) -> Tensor:
+    """o = σ(xW)V with one-hot inputs, as a textbook would write it; weights are (3M, K)."""
+    W, V = weights[: 2 * M], weights[2 * M :].T
+    one_hot = torch.nn.functional.one_hot
+    a, b = torch.from_numpy(pairs // M), torch.from_numpy(pairs % M)
+    x = torch.cat([one_hot(a, M), one_hot(b, M)], dim=1).to(weights.dtype)
+    return torch.square(x @ W) @ V
+
+
+def loss_of(weights: Tensor, M: int, pairs: np.ndarray) -> Tensor:
+    """Mean over samples of ‖o − ō − (e_y − 1/M)‖²."""
+    o = outputs_of(weights, M, pairs)
+    y = torch.from_numpy((pairs // M + pairs % M) % M)
+    target = torch.nn.functional.one_hot(y, M).to(weights.dtype) - 1 / M
+    return ((o - o.mean(1, keepdim=True) - target) ** 2).sum(1).mean()
+
+
+def training_pairs(trial: Trial) -> np.ndarray:
+    return split_order(cyclic(trial.group_order), trial.split_seed)[: trial.n_train]
+
+
+@pytest.mark.parametrize("M", [5, 12])
+def test_gradient_equals_autograd(trial: Callable[..., Trial], M: int) -> None:
+    """Three trials of different n in one batch, in float64."""
+    trials = [trial(M, n, seed, hidden_size=24) for seed, n in enumerate((8, 20, 13))]
+    weights = torch.stack([initial_weights(one) for one in trials])
+    gradient = TwoLayerBatch(trials, "cpu", torch.float64).gradient(weights)
+    for one, w, g in zip(trials, weights, gradient, strict=True):
+        leaf = w.clone().requires_grad_()
+        loss_of(leaf, M, training_pairs(one)).backward()
+        torch.testing.assert_close(g, leaf.grad, rtol=1e-12, atol=1e-14)
+
+
+def test_evaluation_equals_the_textbook(trial: Callable[..., Trial]) -> None:
+    M = 7
+    trials = [trial(M, n, seed, hidden_size=24) for seed, n in enumerate((8, 30))]
+    weights = torch.stack([initial_weights(one) for one in trials]) * 3
+    found = TwoLayerBatch(trials, "cpu", torch.float64).evaluate(weights)
+    for i, one in enumerate(trials):
+        train = training_pairs(one)
+        test = np.setdiff1d(np.arange(M * M), train)
+        for pairs, loss, accuracy in [
+            (train, found.train_loss[i], found.train_accuracy[i]),
+            (test, found.test_loss[i], found.test_accuracy[i]),
+        ]:
+            assert loss == pytest.approx(loss_of(weights[i], M, pairs).item(), rel=1e-12)
+            right = (
+                outputs_of(weights[i], M, pairs).argmax(1).numpy() == (pairs // M + pairs % M) % M
+            )
+            assert accuracy == pytest.approx(right.mean(), rel=1e-12)
+
+
+def test_evaluation_does_not_depend_on_its_chunks(
+    trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = TwoLayerBatch([trial(13, 90, hidden_size=24)], "cpu", torch.float64)
+    weights = initial_weights(trial(13, 90, hidden_size=24))[None]
+    whole = data.evaluate(weights)
+    monkeypatch.setattr("sweeper.learn.two_layer._CHUNK_ELEMENTS", {"cpu": 1, "cuda": 1})
+    pieces = data.evaluate(weights)
+    assert pieces.test_loss == pytest.approx(whole.test_loss, rel=1e-12)
+    assert pieces.test_accuracy == pytest.approx(whole.test_accuracy, rel=1e-12)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_adam_equals_torch_step_for_step(batch: int) -> None:
+    """200 steps with rates and weight decays of their own, in float64."""
+    generator = torch.Generator().manual_seed(0)
+    rates, decays = [0.1, 0.003, 0.02][:batch], [0.0, 0.1, 1e-3][:batch]
+    weights = torch.randn(batch, 4, 5, generator=generator, dtype=torch.float64)
+    references = [w.clone().requires_grad_() for w in weights]
+    optimizers = [
+        torch.optim.Adam([reference], lr=rate, weight_decay=decay)
+        for reference, rate, decay in zip(references, rates, decays, strict=True)
+    ]
+    adam = Adam(weights, rates, decays)
+    for _ in range(200):
+        gradient = torch.randn(weights.shape, generator=generator, dtype=torch.float64)
+        for reference, optimizer, g in zip(references, optimizers, gradient, strict=True):
+            reference.grad = g.clone()
+            optimizer.step()
+        adam.update(weights, gradient)
+        for w, reference in zip(weights, references, strict=True):
+            torch.testing.assert_close(w, reference.detach(), rtol=1e-11, atol=1e-13)
+
+
+def test_adam_goes_on_alike_when_trials_leave() -> None:
+    generator = torch.Generator().manual_seed(0)
+    weights = torch.randn(3, 6, generator=generator, dtype=torch.float64)
+    alone = weights[[2]].clone()
+    together, single = Adam(weights, [0.1, 0.2, 0.3], [0.0, 0.1, 0.2]), Adam(alone, [0.3], [0.2])
+    for step in range(40):
+        if step == 20:
+            weights = weights[[0, 2]]
+            together.keep([0, 2])
+        if step == 30:
+            weights = weights[[1]]
+            together.keep([1])
+        gradient = torch.randn(weights.shape, generator=generator, dtype=torch.float64)
+        single.update(alone, gradient[[-1]].clone())
+        together.update(weights, gradient)
+    torch.testing.assert_close(weights[0], alone[0], rtol=1e-11, atol=1e-13)
+
+
+def test_initial_weights_depend_on_shapes_and_seed_alone(trial: Callable[..., Trial]) -> None:
+    base = initial_weights(trial(11, 80))
+    other = trial(11, 20, split_seed=9, learning_rate=0.1, weight_decay=0.0, max_steps=5)
+    assert torch.equal(base, initial_weights(other))
+    assert not torch.equal(base, initial_weights(trial(11, 80, init_seed=1)))
+    W, Vt = base[:22], base[22:]
+    assert W.abs().max() <= 22**-0.5
+    assert Vt.abs().max() <= 256**-0.5
+    assert W.std().item() == pytest.approx(22**-0.5 / 3**0.5, rel=0.03)
+    assert Vt.std().item() == pytest.approx(256**-0.5 / 3**0.5, rel=0.03)
+
+
+def test_flops_are_three_matrix_products(trial: Callable[..., Trial]) -> None:
+    assert step_flops(trial(11, 80)) == 3 * (2 * 80 * 256 * 11)

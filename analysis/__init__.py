@@ -1,1 +1,48 @@
-"""From records to thresholds, laws and figures. Reads results through sweeper.store alone."""
+"""From records to thresholds, laws and figures. Reads results through sweeper.store alone.
+
+    records = load("results/mod_add")
+    cells = thresholds(records)
+    checks = {check.setting: check for check in horizon_check(records)}
+    for fit in fit_laws(cells):
+        print(verdict(fit, checks[fit.setting]))
+
+`verdict` says what a fit means, `analysis.tables` has tables and plain values. `analysis.figures`
+draws them; it is imported on its own, for matplotlib takes longer to import than most fits.
+"""
+
+from analysis.brackets import Bracket, BracketStatus, bracket, thresholds
+from analysis.fitting import fit_laws, fit_power_law, fit_theorem4
+from analysis.groups import GroupMeans, group_means
+from analysis.horizon import HorizonCheck, HorizonStatus, horizon_check
+from analysis.laws import Constants, Estimate, FitStatus, Form, Law, LawFit, constants
+from analysis.loading import load, load_curves, setting_labels, settings
+from analysis.rivals import compare_laws
+from analysis.words import verdict
+
+__all__ = [
+    "Bracket",
+    "BracketStatus",
+    "Constants",
+    "Estimate",
+    "FitStatus",
+    "Form",
+    "GroupMeans",
+    "HorizonCheck",
+    "HorizonStatus",
+    "Law",
+    "LawFit",
+    "bracket",
+    "compare_laws",
+    "constants",
+    "fit_laws",
+    "fit_power_law",
+    "fit_theorem4",
+    "group_means",
+    "horizon_check",
+    "load",
+    "load_curves",
+    "setting_labels",
+    "settings",
+    "thresholds",
+    "verdict",
+]

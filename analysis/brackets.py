@@ -1,6 +1,6 @@
 """The threshold n_c of each cell: between which training-set sizes runs turn to generalize."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 import numpy as np
@@ -107,20 +107,17 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
         setting=setting_labels(records),
         horizon_steps=(horizon * records["max_steps"]).astype("int64"),
     )
-    runs["generalized"] = _generalized(runs)
-    runs["counts"] = runs["generalized"] | _watched(runs)
-    rows = []
-    for key, cell in runs.groupby(CELL, sort=False):
-        counted = cell[cell["counts"]]
-        found = bracket(counted["n_train"].to_numpy(), counted["generalized"].to_numpy(bool))
-        rows.append(
-            dict(zip(CELL, key, strict=True))
-            | cell[[*axes, "horizon_steps"]].iloc[0].to_dict()
-            | asdict(found)
-            | {"n_excluded": len(cell) - len(counted)}
-        )
-    columns = [*CELL, *axes, *Bracket.__annotations__, "n_excluded", "horizon_steps"]
-    frame = pd.DataFrame(rows, columns=columns)
+    n_train = runs["n_train"].to_numpy()
+    generalized = _generalized(runs).to_numpy(bool)
+    counts = generalized | _watched(runs).to_numpy(bool)
+    cells = list(runs.groupby(CELL).indices.values())
+    found = [bracket(n_train[i][counts[i]], generalized[i][counts[i]]) for i in cells]
+    names = runs.iloc[[i[0] for i in cells]][[*CELL, *axes]].reset_index(drop=True)
+    frame = names.assign(
+        **{field.name: [getattr(one, field.name) for one in found] for field in fields(Bracket)},
+        n_excluded=[int(np.sum(~counts[i])) for i in cells],
+        horizon_steps=[int(runs["horizon_steps"].iloc[i[0]]) for i in cells],
+    )
     by = ["setting", "group_order", "group", "split_seed", "init_seed"]
     return frame.sort_values(by, ignore_index=True)
 

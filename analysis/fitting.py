@@ -97,8 +97,6 @@ def _fit(thresholds: pd.DataFrame, form: Form) -> LawFit:
     if form is Form.POWER:
         return _solved(fit, stars, x, y, design)
     found = profile(x, y, np.delete(design, 1, axis=1), LEVEL)
-    if found.at_bound:
-        return replace(fit, status=FitStatus.AT_BOUND)
     # Linearised at β̂, where its least squares are those of the form itself.
     shape, slope = form.curve(x, found.beta)
     design[:, 1] = slope

@@ -50,13 +50,9 @@ class FitStatus(StrEnum):
         "the groups' orders and irrep dimensions do not vary independently, so their effects"
         " cannot be told apart: add groups of other orders, and of like order but other dimensions"
     )
-    AT_BOUND = (
-        "the best local exponent lies at the end of what this form can take on these orders,"
-        " so the form does not describe them: use the power law"
-    )
     INTERVAL_OPEN = (
-        "the thresholds scatter too much to bound the local exponent:"
-        " add group orders, at the ends of the range above all"
+        "the local exponent has no bound within what this form can take: the thresholds scatter too"
+        " much, or do not follow it: see the power law, and add group orders at both ends"
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -100,17 +101,17 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
         Labels such as "two_layer, K 256–512 with the order, square, mse, adam, lr 0.005, wd 0.0002,
         horizon 4000 steps", with the index of `records`.
     """
-    labels = pd.Series("", index=records.index, dtype="str", name="setting")
-    if records.empty:
-        return labels
     varying = settings(records)
     differs = records[HOW_TRAINED].nunique().gt(1)
     others = [name for name in HOW_TRAINED if differs[name] and name not in _ALWAYS_NAMED]
-    named = [*_ALWAYS_NAMED, *others]
-    parts = records.groupby(varying).groups.values() if varying else [records.index]
-    for part in parts:
-        labels.loc[part] = ", ".join(_words(name, records.loc[part, name]) for name in named)
-    return labels
+    number = (
+        records.groupby(varying).ngroup().to_numpy() if varying else np.zeros(len(records), int)
+    )
+    words = [
+        ", ".join(_words(name, part[name]) for name in [*_ALWAYS_NAMED, *others])
+        for _, part in records.groupby(number)
+    ]
+    return pd.Series([words[i] for i in number], index=records.index, dtype="str", name="setting")
 
 
 def _words(name: str, values: "pd.Series[Any]") -> str:

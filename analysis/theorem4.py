@@ -12,7 +12,7 @@ from scipy import optimize, stats
 
 Array = NDArray[np.float64]
 _EDGE = 1e-3
-"""Part of β's range, at each end, taken to be at the bound."""
+"""Part of β's range that is left out at each end, where the form is singular."""
 
 
 def shape(x: Array, beta: float) -> Array:
@@ -39,13 +39,11 @@ class Profile:
         beta: β̂, of least RSS.
         low: Lower end of the interval; −inf if RSS stays below the cutoff up to the bound.
         high: Upper end; inf likewise.
-        at_bound: Whether β̂ is at an end of the values for which every threshold is positive.
     """
 
     beta: float
     low: float
     high: float
-    at_bound: bool
 
 
 def profile(x: Array, log_n_c: Array, linear: Array, level: float) -> Profile:
@@ -81,5 +79,4 @@ def profile(x: Array, log_n_c: Array, linear: Array, level: float) -> Profile:
             return beyond
         return float(optimize.brentq(lambda value: rss(value) - cutoff, beta, edge))
 
-    at_bound = not first + margin < beta < last - margin
-    return Profile(beta, end(first, -np.inf), end(last, np.inf), at_bound)
+    return Profile(beta, end(first, -np.inf), end(last, np.inf))

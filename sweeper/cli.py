@@ -207,3 +207,7 @@ def _table(columns: list[str], rows: list[list[Any]]) -> Table:
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
     return table
+
+
+if __name__ == "__main__":
+    main()

@@ -6,6 +6,7 @@ is decided by the Ledger. So Tune's own state is written to a temporary folder a
 
 import logging
 import os
+import socket
 import sys
 import tempfile
 import time
@@ -60,7 +61,8 @@ class RayExecutor:
                 "cannot be reached; run sweeper on a machine of the cluster with --address auto, "
                 "or submit it with `ray job submit -- sweeper run …`"
             )
-        self._log_file = log_file
+        if address not in {"local", "auto"}:
+            _knock(address)
         self._quiet = _quiet(log_file)
         self._quiet.__enter__()
         # Resources may only be given to a Ray that this call starts.
@@ -241,6 +243,15 @@ class _StopWhen(_Here, tune.Stopper):
 
     def stop_all(self) -> bool:
         return self._interrupt.requested
+
+
+def _knock(address: str) -> None:
+    """Ray waits for minutes where nobody answers; a user should know at once."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError) as error:
+        raise ExecutorError(f"no Ray cluster at {address}: {error}") from None
 
 
 def _name(trial: TuneTrial) -> str:

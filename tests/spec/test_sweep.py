@@ -65,7 +65,9 @@ def test_an_axis_is_a_value_a_list_or_a_range(written: str, values: list[float])
 
 
 def test_whole_number_axes_take_ranges_and_floats_that_are_whole() -> None:
-    text = with_axis(M="{from: 11, to: 31, step: 10}", hidden_size="{log: [16, 64], count: 3}", max_steps="1e3")
+    text = with_axis(
+        M="{from: 11, to: 31, step: 10}", hidden_size="{log: [16, 64], count: 3}", max_steps="1e3"
+    )
     assert sorted(set(column(text, "group_order"))) == [11, 21, 31]
     assert sorted(set(column(text, "hidden_size"))) == [16, 32, 64]
     assert set(column(text, "max_steps")) == {1000}
@@ -96,7 +98,11 @@ def test_all_combinations_are_planned_once() -> None:
 
 
 def test_values_that_round_to_the_same_n_are_one_trial() -> None:
-    assert column(with_axis(M="11", n_train="{fraction: [0.5, 0.501, 0.51]}"), "n_train") == [60, 61, 62]
+    assert column(with_axis(M="11", n_train="{fraction: [0.5, 0.501, 0.51]}"), "n_train") == [
+        60,
+        61,
+        62,
+    ]
     assert column(with_axis(M="11", n_train="{fraction: [0.49, 0.491]}"), "n_train") == [59]
 
 
@@ -272,7 +278,10 @@ def test_aliases_of_aliases_do_not_fill_the_memory() -> None:
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 TREES = st.recursive(
-    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    LEAVES,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
+    ),
 )
 
 
@@ -282,7 +291,9 @@ TREES = st.recursive(
     | st.text(max_size=5),
     axis=st.sampled_from(["M", "n_train", "learning_rate", "seed", "max_steps"]),
     tree=TREES,
-    range_=st.fixed_dictionaries({"from": LEAVES, "to": LEAVES}, optional={"count": LEAVES, "step": LEAVES}),
+    range_=st.fixed_dictionaries(
+        {"from": LEAVES, "to": LEAVES}, optional={"count": LEAVES, "step": LEAVES}
+    ),
 )
 def test_no_spec_makes_a_traceback(name: str, axis: str, tree: object, range_: object) -> None:
     """Whatever is written, the answer is a plan or a SpecError."""

@@ -24,7 +24,13 @@ def test_fingerprint_ignores_how_a_number_is_written(trial: Callable[..., Trial]
 @pytest.mark.parametrize("name", TRIAL_SCHEMA.names)
 def test_fingerprint_depends_on_every_field(trial: Callable[..., Trial], name: str) -> None:
     value = getattr(trial(), name)
-    other = not value if isinstance(value, bool) else f"{value}x" if isinstance(value, str) else value + 1
+    other = (
+        not value
+        if isinstance(value, bool)
+        else f"{value}x"
+        if isinstance(value, str)
+        else value + 1
+    )
     assert trial(**{name: other}).fingerprint != trial().fingerprint
 
 

@@ -1,0 +1,77 @@
+"""Figures for the report and for print: PNG at 200 dpi and SVG, drawn without pyplot's globals."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.brackets import thresholds
+from analysis.figures.boundary import boundary
+from analysis.figures.curves import learning_curves
+from analysis.figures.phase import phase_diagram
+from analysis.figures.style import save
+from analysis.fitting import fit_laws
+from analysis.horizon import horizon_check
+from analysis.laws import LawFit
+from analysis.loading import load, load_curves, setting_labels
+
+__all__ = ["boundary", "draw_all", "learning_curves", "phase_diagram", "save"]
+
+
+def draw_all(
+    location: str | Path, out_dir: str | Path, formats: Sequence[str] = ("png", "svg")
+) -> list[Path]:
+    """Every figure of a results folder.
+
+    `phase_diagram`, one panel a setting; then for each setting `boundary`, and `curves-<group>` for
+    its smallest, middle and largest group. With several settings the latter two are numbered, in
+    order of the setting's words.
+
+    Args:
+        location: A results folder: a local path or a `pyarrow.fs` URI.
+        out_dir: Where the figures go; made if it is not there.
+        formats: Suffixes that matplotlib can write.
+
+    Returns:
+        The files written, each whole.
+
+    Raises:
+        ResultsError: A shard cannot be read; the message names it.
+    """
+    records = load(location)
+    folder = Path(out_dir)
+    return [
+        save(figure, folder / f"{name}.{suffix}")
+        for name, figure in _figures(location, records).items()
+        for suffix in formats
+    ]
+
+
+def _figures(location: str | Path, records: pd.DataFrame) -> dict[str, Figure]:
+    cells = thresholds(records)
+    fits = fit_laws(cells)
+    checks = {check.setting: check for check in horizon_check(records)}
+    labels = setting_labels(records)
+    figures = {"phase_diagram": phase_diagram(records, cells, _one_each(fits))}
+    for number, setting in enumerate(sorted(labels.unique()), start=1):
+        mark = f"-{number}" if len(checks) > 1 else ""
+        here = [fit for fit in fits if fit.setting == setting]
+        part = cells[cells["setting"] == setting]
+        figures[f"boundary{mark}"] = boundary(part, here, checks[setting])
+        runs = records[labels == setting]
+        for group in _ends_and_middle(runs):
+            cell = runs[runs["group"] == group]
+            curves = load_curves(location, cell["fingerprint"].tolist())
+            figures[f"curves{mark}-{group}"] = learning_curves(cell, curves)
+    return figures
+
+
+def _one_each(fits: list[LawFit]) -> list[LawFit]:
+    """The form of Theorem 4 where it was fitted, else the power law."""
+    return list({fit.setting: fit for fit in fits if fit.law}.values())
+
+
+def _ends_and_middle(runs: pd.DataFrame) -> list[str]:
+    groups = runs.sort_values(["group_order", "group"])["group"].unique().tolist()
+    return list(dict.fromkeys([groups[0], groups[len(groups) // 2], groups[-1]]))

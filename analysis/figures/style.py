@@ -1,0 +1,89 @@
+"""What the figures have in common: fonts, colours, sizes, and how they are written."""
+
+import os
+import textwrap
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+ACCURACY_COLOURS = "cividis"
+"""Perceptually uniform, the same to colour-blind eyes, and in order of lightness when printed."""
+SIZE_COLOURS = "crest"
+"""Seaborn's, made for lines on white: its light end is still dark enough to see."""
+BLUE, ORANGE, GREY = (sns.color_palette("colorblind")[i] for i in (0, 1, 7))
+PANEL = (4.6, 3.6)
+"""Width and height of one panel, in inches at final size."""
+
+_RC: Any = {
+    **sns.axes_style("ticks"),
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9.5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "axes.linewidth": 0.8,
+    "svg.hashsalt": "sweeper",  # equal figures give equal files
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib and has the symbols
+}
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Draw in the figures' style without touching the caller's settings."""
+    with mpl.rc_context(_RC):
+        yield
+
+
+def wrapped(text: str, width: int = 62) -> str:
+    """Text broken after commas and colons into lines that fit over one panel."""
+    kept = text.replace(" ", "\N{NO-BREAK SPACE}")
+    for mark in ",:":
+        kept = kept.replace(mark + "\N{NO-BREAK SPACE}", mark + " ")
+    return "\n".join(textwrap.wrap(kept, width, break_long_words=False))
+
+
+def message(text: str) -> Figure:
+    """A figure that says why there is nothing to draw."""
+    with styled():
+        figure = Figure(figsize=PANEL, layout="constrained")
+        figure.text(0.5, 0.5, "\n".join(textwrap.wrap(text, 48)), ha="center", va="center")
+        return figure
+
+
+def order_axis(axes: Axes, orders: Sequence[float]) -> None:
+    """A logarithmic M axis with ticks at the orders themselves, as many as there is room for."""
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(_apart(sorted(set(orders)), 1.1)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel("group order $M$")
+
+
+def save(figure: Figure, path: Path) -> Path:
+    """Write a figure in the format of its suffix, 200 dpi, aside and then into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    metadata = {"Date": None} if path.suffix == ".svg" else None
+    with styled():
+        figure.savefig(aside, dpi=200, metadata=metadata)
+    aside.replace(path)
+    return path
+
+
+def _apart(values: Sequence[float], ratio: float) -> list[float]:
+    """The values, less those closer than `ratio` to the one kept before them."""
+    kept: list[float] = []
+    for value in values:
+        if not kept or value >= ratio * kept[-1]:
+            kept.append(value)
+    return kept

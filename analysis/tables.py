@@ -1,0 +1,157 @@
+"""Thresholds and laws as plain values, for a terminal, a report or a JSON file."""
+
+import math
+from dataclasses import dataclass, fields, is_dataclass
+from enum import Enum
+
+import numpy as np
+import pandas as pd
+
+from analysis.brackets import BracketStatus
+from analysis.horizon import HorizonCheck
+from analysis.laws import FitStatus, LawFit, constants
+from analysis.words import span, verdict
+
+Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows of text, for whoever renders them."""
+
+    columns: list[str]
+    rows: list[list[str]]
+
+
+def plain(value: object) -> Plain:
+    """Nested values as JSON knows them; NaN, infinities and NA become None.
+
+    A data frame becomes a list of its rows, a dataclass a dict of its fields, an enum its name in
+    lower case.
+    """
+    if isinstance(value, Enum):
+        return value.name.lower()
+    if is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, pd.DataFrame):
+        return [plain(row) for row in value.to_dict("records")]
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return plain(value.tolist())
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value if isinstance(value, (bool, int, float)) else str(value)
+
+
+def law_summary(fit: LawFit, check: HorizonCheck | None = None) -> dict[str, Plain]:
+    """Everything about one fit, for a JSON file.
+
+    Args:
+        fit: The fit.
+        check: The horizon check of its setting.
+    """
+    law = fit.law
+    summary = plain(fit)
+    assert isinstance(summary, dict)
+    return summary | {
+        "status_text": str(fit.status),
+        "quoted_beta": plain(law.quoted_beta) if law else None,
+        "constants": plain(constants(law)) if law else None,
+        "horizon_check": _check_summary(check) if check else None,
+        "verdict": verdict(fit, check),
+    }
+
+
+def threshold_table(thresholds: pd.DataFrame) -> Table:
+    """One row a setting and group: n_c over its seeds, and what went wrong.
+
+    Args:
+        thresholds: As `thresholds` gives them.
+    """
+    columns = ["group", "M", "n_c", "n_c / M²", "n_c / (M log M)", "brackets", "seeds", "notes"]
+    several = len(thresholds["setting"].unique()) > 1
+    rows = []
+    for (setting, group), cells in thresholds.groupby(["setting", "group"], sort=False):
+        order = int(cells["group_order"].iloc[0])
+        found = cells["n_c"].dropna().astype(float)
+        n_c = float(np.exp(np.log(found).mean())) if len(found) else math.nan
+        row = [
+            str(group),
+            str(order),
+            _number(n_c, ".1f"),
+            _number(n_c / order**2, ".3f"),
+            _number(n_c / (order * math.log(order)), ".3f"),
+            ", ".join(_bracket(cell) for _, cell in cells.iterrows()),
+            f"{len(found)}/{len(cells)}",
+            _notes(cells),
+        ]
+        rows.append([str(setting), *row] if several else row)
+    return Table(["setting", *columns] if several else columns, rows)
+
+
+def law_table(fits: list[LawFit]) -> Table:
+    """One row a fit.
+
+    Args:
+        fits: As `fit_laws` gives them.
+    """
+    columns = ["setting", "law", "groups", "M", "β", "n*", "γ", "residual sd", "AICc", "status"]
+    return Table(columns, [_law_row(fit) for fit in fits])
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None or not math.isfinite(value) else format(value, form)
+
+
+def _bracket(cell: "pd.Series[float]") -> str:
+    low, high = (_number(float(cell[name]), ".0f") for name in ("n_low", "n_high"))
+    return {"–": f"< {high}"}.get(low, {"–": f"> {low}"}.get(high, f"{low}–{high}"))
+
+
+def _notes(cells: pd.DataFrame) -> str:
+    odd = cells.loc[cells["status"] != BracketStatus.BRACKETED, "status"].value_counts()
+    notes = [f"{count} {str(status).replace('_', ' ')}" for status, count in odd.items()]
+    if violations := cells["violations"].sum():
+        notes.append(f"{violations} violations")
+    if excluded := cells["n_excluded"].sum():
+        notes.append(f"{excluded} runs failed or stopped")
+    return ", ".join(notes)
+
+
+def _law_row(fit: LawFit) -> list[str]:
+    orders = fit.groups["group_order"]
+    fitted = f"{orders.min()}–{orders.max()}" if len(orders) else "–"
+    head = [fit.setting, str(fit.form), str(len(orders)), fitted]
+    law = fit.law
+    if law is None:
+        return [*head, "–", "–", "–", "–", "–", str(fit.status)]
+    return [
+        *head,
+        span(law.quoted_beta),
+        f"{law.n_star.value:.1f}",
+        span(law.gamma) if law.gamma else "–",
+        f"{100 * law.residual_sd:.1f} %",
+        _number(law.aicc, ".1f"),
+        "" if fit.status is FitStatus.OK else str(fit.status),
+    ]
+
+
+def _check_summary(check: HorizonCheck) -> dict[str, Plain]:
+    laws = {fraction: fit.law for fraction, fit in check.fits.items()}
+    return {
+        "status": plain(check.status),
+        "status_text": str(check.status),
+        "drift": check.drift,
+        "allowed": plain(check.allowed),
+        "at": [
+            {
+                "horizon_fraction": fraction,
+                "groups": len(check.fits[fraction].groups),
+                "beta": plain(law.beta) if law else None,
+            }
+            for fraction, law in laws.items()
+        ],
+    }

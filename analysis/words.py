@@ -1,0 +1,84 @@
+"""What a fit means, in plain words."""
+
+from analysis.horizon import HorizonCheck, HorizonStatus
+from analysis.laws import Estimate, FitStatus, Law, LawFit
+
+
+def span(estimate: Estimate) -> str:
+    """The number and the ends of its interval, to two decimals."""
+    return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
+
+
+def verdict(fit: LawFit, check: HorizonCheck | None = None) -> str:
+    """What a fit means in plain words, with the network, the optimizer and the horizon it is of.
+
+    β's interval, widened by the resolution of n_train, decides which laws it excludes; the rest are
+    consistent with the thresholds, which proves none of them. Refused where β moves with the
+    horizon.
+
+    Args:
+        fit: The fit.
+        check: The horizon check of its setting; without one, the words say so.
+    """
+    law = fit.law
+    if law is None:
+        return f"{fit.setting}: no law ({fit.form}), because {fit.status}."
+    orders = fit.groups["group_order"]
+    sentences = [
+        f"{fit.setting}: n_c grows as M to the power β = {span(law.quoted_beta)} at"
+        f" M* = {law.order_star:.1f} ({fit.form}, {len(orders)} groups, M = {orders.min()} to"
+        f" {orders.max()})."
+    ]
+    if check and check.status is not HorizonStatus.STABLE:
+        sentences.append(f"No verdict on the law, because {check.status}{_drift(check)}.")
+    elif fit.status is not FitStatus.OK:
+        sentences.append(f"No verdict on the law, because {fit.status}.")
+    else:
+        sentences += _comparison(law)
+        if check is None:
+            sentences.append("Whether β moves with the horizon was not checked.")
+    if law.curvature and 0 not in law.curvature:
+        bend = "up" if law.curvature.value > 0 else "down"
+        sentences.append(
+            f"The thresholds bend {bend} from this law (x² coefficient {span(law.curvature)}):"
+            " β is a mean over these orders, not an exponent that will carry on."
+        )
+    if law.gamma:
+        sentences.append(f"They go with d_k to the power {span(law.gamma)}; Theorem 4 has 2.")
+    if fit.dropped:
+        sentences.append(f"Left out: {'; '.join(fit.dropped)}.")
+    return " ".join(sentences)
+
+
+def _comparison(law: Law) -> list[str]:
+    rivals = {
+        "n ∝ M": 1.0,
+        f"M log M (local exponent {law.m_log_m_beta:.2f})": law.m_log_m_beta,
+        "M^(5/3)": 5 / 3,
+        "M² (a constant fraction)": 2.0,
+    }
+    beta = law.quoted_beta
+    kept = [name for name, exponent in rivals.items() if exponent in beta]
+    ruled_out = [name for name in rivals if name not in kept]
+    sentences = []
+    if kept:
+        sentences.append(f"Consistent with {_listed(kept)}, which is no proof of it.")
+    if ruled_out:
+        sentences.append(f"Not with {_listed(ruled_out)}.")
+    if len(kept) > 1:
+        sentences.append(
+            "To tell these apart, add orders at both ends of the range and space n_train more"
+            " finely about the thresholds; more seeds help little."
+        )
+    return sentences
+
+
+def _drift(check: HorizonCheck) -> str:
+    if check.drift is None:
+        return ""
+    drift = f"{check.drift:+.3f}".replace("-", "−")
+    return f" (by {drift} from half to the whole, against {check.allowed:.3f} allowed)"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:-1]) + (" and " if names[:-1] else "") + names[-1]

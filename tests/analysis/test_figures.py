@@ -1,0 +1,247 @@
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from matplotlib.figure import Figure
+
+from analysis import fit_laws, horizon_check, thresholds
+from analysis.figures import boundary, draw_all, learning_curves, phase_diagram, save
+from sweeper.spec.trial import Trial
+from sweeper.store.results import ResultsFolder
+
+MakeFrame = Callable[..., pd.DataFrame]
+MakeTables = Callable[..., tuple[pa.Table, pa.Table]]
+MakeTrial = Callable[..., Trial]
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.findobj(mpl.text.Text)]
+
+
+def write_sweep(folder: Path, tables: MakeTables, trial: MakeTrial, **axes: list[float]) -> None:
+    """Four orders, two seeds, six sizes, and the settings given."""
+    trials = [
+        trial(order, round(ratio * order * math.log(order)), seed, **{name: value})
+        for name, values in (axes or {"learning_rate": [0.005]}).items()
+        for value in values
+        for order in (11, 13, 17, 23)
+        for ratio in np.geomspace(2, 4, 6)
+        for seed in (0, 1)
+    ]
+    steps = lambda M, n, seed: 400 if n > 2.7 * M * math.log(M) else math.inf  # noqa: E731
+    ResultsFolder.at(folder).write_shard("a", *tables(trials, steps))
+
+
+def test_draw_all_writes_every_figure_whole_and_leaves_matplotlib_alone(
+    tmp_path: Path, tables: MakeTables, trial: MakeTrial
+) -> None:
+    write_sweep(tmp_path / "sweep", tables, trial)
+    before = dict(mpl.rcParams)
+    paths = draw_all(tmp_path / "sweep", tmp_path / "figures")
+    names = ["phase_diagram", "boundary", "curves-Z11", "curves-Z17", "curves-Z23"]
+    assert [path.name for path in paths] == [f"{n}.{s}" for n in names for s in ("png", "svg")]
+    assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(
+        path.name for path in paths
+    )
+    assert dict(mpl.rcParams) == before
+    assert plt.get_fignums() == []
+    for path in paths[::2]:
+        height, width, _ = plt.imread(path).shape
+        assert 800 < height < 1400
+        assert 900 < width < 1400
+    assert all(path.read_text().rstrip().endswith("</svg>") for path in paths[1::2])
+
+
+def test_settings_have_figures_of_their_own(
+    tmp_path: Path, tables: MakeTables, trial: MakeTrial
+) -> None:
+    write_sweep(tmp_path / "sweep", tables, trial, weight_decay=[1e-4, 2e-4])
+    paths = draw_all(tmp_path / "sweep", tmp_path / "figures", formats=["png"])
+    curves = [f"curves-{i}-Z{M}.png" for i in (1, 2) for M in (11, 17, 23)]
+    assert sorted(path.name for path in paths) == sorted(
+        ["phase_diagram.png", "boundary-1.png", "boundary-2.png", *curves]
+    )
+
+
+def test_an_empty_results_folder_gives_a_figure_that_says_so(tmp_path: Path) -> None:
+    (path,) = draw_all(tmp_path / "nothing", tmp_path, formats=["svg"])
+    assert path.name == "phase_diagram.svg"
+
+
+def test_equal_figures_are_equal_files(tmp_path: Path, diverging_sweep: MakeFrame) -> None:
+    records = diverging_sweep(5, (11, 17))
+    files = [
+        save(phase_diagram(records, thresholds(records)), tmp_path / f"{i}.svg") for i in (1, 2)
+    ]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+# ---------------------------------------------------------------- what they show
+
+
+def test_the_phase_diagram_names_its_axes_setting_and_marks(diverging_sweep: MakeFrame) -> None:
+    records = diverging_sweep(5)
+    cells = thresholds(records)
+    figure = phase_diagram(records, cells, fit_laws(cells)[1:])
+    shown = texts(figure)
+    for text in (
+        "group order $M$",
+        "training fraction $p = n/M^2$",
+        "best test accuracy, mean over seeds",
+        "threshold $n_c$ with its bracket",
+        "Theorem 4, fitted, 95 % band",
+        "$2.7482\\,\\log M / M$ (paper's code)",
+        "not run",
+    ):
+        assert text in shown
+    title = figure.axes[0].get_title().replace("\N{NO-BREAK SPACE}", " ").replace("\n", " ")
+    assert title == "two_layer, K 256, square, mse, adam, lr 0.005, wd 0.0002, horizon 4000 steps"
+
+
+def test_cells_lie_at_their_sizes_and_do_not_overlap(records: MakeFrame, trial: MakeTrial) -> None:
+    sizes = {11: [50, 60, 90], 13: [70, 100], 23: [150]}
+    frame = records([trial(M, n) for M, ns in sizes.items() for n in ns], lambda *_: math.inf)
+    (cells,) = phase_diagram(frame, thresholds(frame)).axes[0].collections[:1]
+    boxes = [path.get_extents() for path in cells.get_paths()]
+    expected = [(M, n / M**2) for M, ns in sizes.items() for n in ns]
+    assert len(boxes) == len(expected)
+    for box, (order, fraction) in zip(boxes, expected, strict=True):
+        assert box.x0 < order < box.x1
+        assert box.y0 < fraction < box.y1
+    for i, one in enumerate(boxes):
+        for other in boxes[:i]:
+            apart = [
+                other.x1 - one.x0,
+                one.x1 - other.x0,
+                other.y1 - one.y0,
+                one.y1 - other.y0,
+            ]
+            assert min(apart) < 1e-12
+
+
+def test_groups_of_one_order_share_its_column(diverging_sweep: MakeFrame) -> None:
+    records = diverging_sweep(5, (11, 17))
+    twin = records[records["group"] == "Z17"].assign(group="Other17")
+    both = pd.concat([records, twin], ignore_index=True)
+    (cells,) = phase_diagram(both, thresholds(both)).axes[0].collections[:1]
+    edges = sorted({round(path.get_extents().x0, 6) for path in cells.get_paths()})
+    assert len(edges) == 3
+
+
+def test_the_boundary_is_annotated_with_its_exponents_and_horizon(
+    diverging_sweep: MakeFrame,
+) -> None:
+    records = diverging_sweep(60)
+    cells = thresholds(records)
+    fits, (check,) = fit_laws(cells), horizon_check(records)
+    figure = boundary(cells, fits, check)
+    top, below = figure.axes
+    (note,) = [text.get_text() for text in top.texts]
+    beta = fits[0].law.quoted_beta
+    drift = f"{check.drift:+.2f}".replace("-", "−")
+    assert note.splitlines() == [
+        f"power law: $\\beta$ = {beta.value:.2f} ± {beta.half_width:.2f}",
+        f"Theorem 4: $\\beta$ = {fits[1].law.quoted_beta.value:.2f}"
+        f" ± {fits[1].law.quoted_beta.half_width:.2f}",
+        "6 groups, horizon 4,000 steps",
+        f"$\\beta$ moved {drift} over the last half of it: no verdict",
+    ]
+    assert top.get_ylabel() == "threshold $n_c$ (training pairs)"
+    assert below.get_ylabel() == "off the power law"
+    assert below.get_xlabel() == "group order $M$"
+
+
+def test_the_boundary_tells_groups_that_some_seeds_leave_from_those_fitted(
+    diverging_sweep: MakeFrame,
+) -> None:
+    records = diverging_sweep(5, (11, 17, 23, 31))
+    lost = (records["group"] == "Z31") & (records["init_seed"] == 1)
+    records.loc[lost, ["generalization_step", "outcome"]] = [pd.NA, "memorized"]
+    records.loc[lost, "final_step"] = 4000
+    cells = thresholds(records)
+    shown = texts(boundary(cells, fit_laws(cells)))
+    assert "seed's threshold above the largest $n$" in shown
+    assert "the same over some seeds: not fitted" in shown
+    assert any("3 groups, horizon 4,000 steps" in text for text in shown)
+
+
+def test_irrep_dimensions_have_a_line_each(diverging_sweep: MakeFrame) -> None:
+    records = diverging_sweep(5, (11, 17, 23, 31))
+    twins = records.assign(group="D" + records["group"], max_irrep_dim=2)
+    both = pd.concat([records, twins], ignore_index=True)
+    cells = thresholds(both)
+    fits = fit_laws(cells)
+    assert fits[0].law.gamma.value == pytest.approx(0, abs=1e-6)
+    shown = texts(boundary(cells, fits))
+    assert "$d_k = 1$" in shown
+    assert "$d_k = 2$" in shown
+    assert "Theorem 4, fitted, 95 % band, for each $d_k$" in texts(
+        phase_diagram(both, cells, fits[1:])
+    )
+
+
+def test_the_learning_curves_mark_target_and_generalization(
+    tmp_path: Path, tables: MakeTables, trial: MakeTrial
+) -> None:
+    write_sweep(tmp_path / "sweep", tables, trial)
+    from analysis import load, load_curves
+
+    records = load(tmp_path / "sweep").query("group == 'Z13'")
+    figure = learning_curves(records, load_curves(tmp_path / "sweep"))
+    test, train, bar = figure.axes
+    assert (test.get_ylabel(), train.get_ylabel()) == ("test accuracy", "training accuracy")
+    assert (train.get_xlabel(), bar.get_ylabel()) == ("step", "training pairs $n$")
+    assert "target 90%" in texts(figure)
+    lines, dots = test.collections
+    assert len(lines.get_paths()) == len(records)
+    won = records.dropna(subset="generalization_step")
+    assert sorted(dots.get_offsets()[:, 0]) == sorted(won["generalization_step"])
+
+
+# ---------------------------------------------------------------- little or nothing to show
+
+
+def test_a_single_run_is_drawn(tmp_path: Path, tables: MakeTables, trial: MakeTrial) -> None:
+    ResultsFolder.at(tmp_path).write_shard("a", *tables([trial(11, 80)], lambda *_: 500))
+    names = [path.name for path in draw_all(tmp_path, tmp_path / "figures", formats=["png"])]
+    assert names == ["phase_diagram.png", "boundary.png", "curves-Z11.png"]
+
+
+@pytest.mark.parametrize("orders", [(11,), (11, 17)])
+def test_few_groups_are_drawn_without_a_law(
+    tmp_path: Path, diverging_sweep: MakeFrame, orders: tuple[int, ...]
+) -> None:
+    records = diverging_sweep(5, orders)
+    cells = thresholds(records)
+    fits, (check,) = fit_laws(cells), horizon_check(records)
+    save(phase_diagram(records, cells, fits), tmp_path / "phase.png")
+    figure = boundary(cells, fits, check)
+    save(figure, tmp_path / "boundary.png")
+    assert "no law fitted" in texts(figure)
+
+
+def test_without_thresholds_the_figures_say_so(tmp_path: Path, cell: MakeFrame) -> None:
+    records = cell({150: "memorized", 180: "memorized"})
+    cells = thresholds(records)
+    save(phase_diagram(records, cells, fit_laws(cells)), tmp_path / "phase.png")
+    (text,) = texts(boundary(cells))
+    assert text.replace("\n", " ") == (
+        "No boundary: no cell has runs on both sides of a threshold."
+    )
+    (text,) = texts(phase_diagram(records[:0], cells[:0]))
+    assert text.replace("\n", " ") == "No phase diagram: no run left a test accuracy."
+    (text,) = texts(learning_curves(records, pd.DataFrame({"fingerprint": []})))
+    assert text.replace("\n", " ") == "No learning curves: no run of this cell left one."
+
+
+def test_thresholds_do_not_need_matplotlib() -> None:
+    code = "import sys; from analysis import thresholds; assert 'matplotlib' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

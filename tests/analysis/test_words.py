@@ -1,0 +1,164 @@
+import json
+import math
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import FitStatus, fit_laws, fit_power_law, fit_theorem4, horizon_check, thresholds
+from analysis.horizon import HorizonCheck, HorizonStatus
+from analysis.laws import LawFit
+from analysis.tables import law_summary, law_table, plain, threshold_table
+from analysis.words import verdict
+
+MakeFrame = Callable[..., pd.DataFrame]
+ORDERS = np.array([23, 31, 41, 53, 71, 97, 127])
+WHERE = "two_layer, K 256, square, mse, adam, lr 0.005, wd 0.0002, horizon 4000 steps"
+
+
+@pytest.fixture
+def m_log_m(cells: MakeFrame) -> pd.DataFrame:
+    return cells(ORDERS, 2.7 * ORDERS * np.log(ORDERS), width=0.02, setting=WHERE)
+
+
+def checked(fit: LawFit, status: HorizonStatus, drift: float | None = 0.001) -> HorizonCheck:
+    return HorizonCheck(fit.setting, status, {1.0: fit}, drift, 0.01)
+
+
+def test_a_verdict_names_the_setting_and_claims_consistency_not_proof(
+    m_log_m: pd.DataFrame,
+) -> None:
+    fit = fit_theorem4(m_log_m)
+    assert verdict(fit, checked(fit, HorizonStatus.STABLE)) == (
+        f"{WHERE}: n_c grows as M to the power β = 1.25 (1.24 to 1.27) at M* = 54.1 (Theorem 4,"
+        " 7 groups, M = 23 to 127). Consistent with M log M (local exponent 1.25), which is no"
+        " proof of it. Not with n ∝ M, M^(5/3) and M² (a constant fraction)."
+    )
+
+
+def test_a_drifting_exponent_gets_no_verdict(m_log_m: pd.DataFrame) -> None:
+    fit = fit_theorem4(m_log_m)
+    assert verdict(fit, checked(fit, HorizonStatus.DRIFTS, -0.05)).endswith(
+        "No verdict on the law, because β still moves with the horizon by more than its interval"
+        " allows, so it measures the cap on steps: raise max_steps, and space n_train more finely"
+        " about the thresholds (by −0.050 from half to the whole, against 0.010 allowed)."
+    )
+    assert "No verdict on the law, because too few groups have a threshold at half" in verdict(
+        fit, checked(fit, HorizonStatus.CANNOT_TELL, None)
+    )
+
+
+def test_without_a_horizon_check_the_verdict_says_so(m_log_m: pd.DataFrame) -> None:
+    text = verdict(fit_theorem4(m_log_m))
+    assert text.endswith(" Whether β moves with the horizon was not checked.")
+
+
+def test_laws_that_cannot_be_told_apart_are_listed_with_what_to_add(cells: MakeFrame) -> None:
+    text = verdict(fit_power_law(cells(ORDERS, 9.0 * ORDERS**1.2, width=0.4)))
+    assert (
+        "Consistent with n ∝ M and M log M (local exponent 1.25), which is no proof of it."
+        " Not with M^(5/3) and M² (a constant fraction). To tell these apart, add orders at both"
+        " ends of the range and space n_train more finely about the thresholds; more seeds help"
+        " little."
+    ) in text
+
+
+def test_no_law_and_no_bounds_are_said_with_their_remedy(cells: MakeFrame) -> None:
+    none = fit_power_law(cells(ORDERS[:2], ORDERS[:2] * 9.0, setting=WHERE))
+    assert verdict(none) == (
+        f"{WHERE}: no law (power law), because too few groups have a threshold, and a fit needs"
+        " one more than its parameters: add group orders, or n_train on both sides of their"
+        " thresholds."
+    )
+    unbounded = fit_theorem4(cells([23, 53, 127], np.array([100.0, 2000.0, 300.0])))
+    assert unbounded.status is FitStatus.INTERVAL_OPEN
+    assert f"No verdict on the law, because {unbounded.status}." in verdict(unbounded)
+
+
+def test_bends_irrep_dimensions_and_dropped_groups_are_mentioned(cells: MakeFrame) -> None:
+    orders, dims = np.tile(ORDERS, 2), np.repeat([1, 2], 7)
+    x = np.log(orders / 54)
+    table = cells(orders, np.exp(6 + 1.2 * x + 0.3 * x**2) * dims**1.7, dims)
+    table.loc[13, ["status", "n_c"]] = ["none_generalized", math.nan]
+    text = verdict(fit_power_law(table))
+    assert "The thresholds bend up from this law (x² coefficient 0.30 (0.30 to 0.30))" in text
+    assert re.search(r"They go with d_k to the power 1\.\d\d \(.* to .*\); Theorem 4 has 2\.", text)
+    assert text.endswith(
+        " Left out: G13: threshold above the largest n_train, or beyond the horizon, for 1 of 1"
+        " seeds."
+    )
+
+
+# ---------------------------------------------------------------- plain values and tables
+
+
+def test_plain_values_are_json_without_nan() -> None:
+    value = {
+        "status": FitStatus.OK,
+        "numbers": (np.float64(1.5), np.int64(2), math.nan, -math.inf, None, pd.NA, True),
+        "frame": pd.DataFrame({"n_c": [1.0, math.nan]}),
+        "array": np.eye(2),
+    }
+    assert plain(value) == {
+        "status": "ok",
+        "numbers": [1.5, 2, None, None, None, None, True],
+        "frame": [{"n_c": 1.0}, {"n_c": None}],
+        "array": [[1.0, 0.0], [0.0, 1.0]],
+    }
+
+
+def test_thresholds_and_laws_survive_a_strict_json_file(diverging_sweep: MakeFrame) -> None:
+    records = diverging_sweep(slowness=60)
+    cells = thresholds(records)
+    (check,) = horizon_check(records)
+    everything = [plain(cells), *(law_summary(fit, check) for fit in fit_laws(cells))]
+    read = json.loads(json.dumps(everything, allow_nan=False))
+    assert len(read[0]) == 12
+    power, theorem = read[1], read[2]
+    assert (power["form"], theorem["form"]) == ("power", "theorem_4")
+    assert power["status"] == "ok"
+    assert power["horizon_check"]["status"] == "drifts"
+    assert [at["horizon_fraction"] for at in power["horizon_check"]["at"]] == [0.25, 0.5, 1.0]
+    assert power["law"]["beta"]["value"] == pytest.approx(fit_laws(cells)[0].law.beta.value)
+    assert power["verdict"] == verdict(fit_laws(cells)[0], check)
+    nothing = law_summary(fit_power_law(cells[:0]))
+    assert (nothing["law"], nothing["quoted_beta"], nothing["horizon_check"]) == (None, None, None)
+
+
+def test_the_threshold_table_shows_each_group_and_what_went_wrong(cells: MakeFrame) -> None:
+    table = pd.concat([cells([23, 31], np.array([200.0, 300.0]), width=0.1)] * 2)
+    table["status"] = ["bracketed", "none_generalized", "not_monotone", "none_generalized"]
+    table["violations"] = [0, 0, 2, 0]
+    table["n_excluded"] = [0, 1, 0, 0]
+    beyond = table["status"].eq("none_generalized").to_numpy()
+    table.loc[beyond, ["n_c", "n_high"]] = math.nan
+    shown = threshold_table(table)
+    assert shown.columns[:3] == ["group", "M", "n_c"]
+    assert shown.rows == [
+        [
+            *("G0", "23", "200.0", "0.378", "2.773", "190–210, 190–210", "2/2"),
+            "1 not monotone, 2 violations",
+        ],
+        [
+            *("G1", "31", "–", "–", "–", "> 285, > 285", "0/2"),
+            "2 none generalized, 1 runs failed or stopped",
+        ],
+    ]
+    two = pd.concat([table, table.assign(setting="another")])
+    assert threshold_table(two).columns[0] == "setting"
+    assert len(threshold_table(two).rows) == 4
+    assert threshold_table(table[:0]).rows == []
+
+
+def test_the_law_table_has_a_row_a_fit(m_log_m: pd.DataFrame, cells: MakeFrame) -> None:
+    fits = [*fit_laws(m_log_m), fit_power_law(cells([], np.empty(0)))]
+    shown = law_table(fits)
+    assert [row[:6] for row in shown.rows] == [
+        [WHERE, "power law", "7", "23–127", "1.25 (1.22 to 1.29)", "576.9"],
+        [WHERE, "Theorem 4", "7", "23–127", "1.25 (1.24 to 1.27)", "582.8"],
+        ["no setting", "power law", "0", "–", "–", "–"],
+    ]
+    assert all(len(row) == len(shown.columns) for row in shown.rows)
+    assert shown.rows[2][-1] == str(FitStatus.TOO_FEW_GROUPS)

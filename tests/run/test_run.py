@@ -1,0 +1,284 @@
+"""Whole runs as a user starts them: real Ray, real kills, real files."""
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from sweeper.spec.sweep import open_sweep
+from sweeper.store.results import ResultsFolder
+
+SWEEPER = [sys.executable, "-m", "sweeper.cli"]
+MEASURED_ELSEWHERE = [
+    "wall_time_s", "started_at", "run_id", "host", "pack_size", "spec_digest", "library_versions",
+]  # fmt: skip
+
+MEDIUM = """\
+name: medium
+axes:
+  M: [11, 13]
+  n_train: {fraction: {from: 0.5, to: 0.9, count: 8}}
+  hidden_size: 64
+  learning_rate: 0.005
+  weight_decay: 0.0002
+  max_steps: 4000
+  seed: 3
+training: {stop_at_target: false}   # so that a trial takes about a quarter of a second
+"""
+
+
+@pytest.fixture
+def medium(tmp_path: Path) -> Path:
+    path = tmp_path / "medium.yaml"
+    path.write_text(MEDIUM)
+    return path
+
+
+def run(spec: Path, *options: str, code: int = 0) -> str:
+    """Run a sweep to its end; what it printed."""
+    command = [*SWEEPER, "run", str(spec), "--results", str(spec.parent / "results"), *options]
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert answer.returncode == code, answer.stdout + answer.stderr
+    return answer.stdout + answer.stderr
+
+
+def start(spec: Path, *options: str) -> "subprocess.Popen[str]":
+    command = [*SWEEPER, "run", str(spec), "--results", str(spec.parent / "results"), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def records(spec: Path, results: str = "results") -> pd.DataFrame:
+    """The records of a sweep by fingerprint; reading them refuses double ones."""
+    folder = ResultsFolder.at(spec.parent / results / spec.stem)
+    return folder.records().to_pandas().set_index("fingerprint").sort_index()
+
+
+def table(spec: Path, results: str = "results") -> pd.DataFrame:
+    """The part of the records that does not say where and when."""
+    return records(spec, results).drop(columns=MEASURED_ELSEWHERE)
+
+
+def wait_for_records(spec: Path, count: int, process: "subprocess.Popen[str]") -> None:
+    """Until a running sweep has at least this many records."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        if len(records(spec)) >= count:
+            return
+        time.sleep(0.1)
+
+
+def descendants(process: "subprocess.Popen[str]", title: str = "") -> list[psutil.Process]:
+    """The live processes that a run has started, with a title that holds the given text."""
+    found = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.Error):
+            if child.status() != psutil.STATUS_ZOMBIE and title in " ".join(child.cmdline()):
+                found.append(child)
+    return found
+
+
+def alive(family: list[psutil.Process]) -> list[psutil.Process]:
+    gone, left = psutil.wait_procs(family, timeout=20)
+    return [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_ray_and_inline_give_the_same_table(medium: Path) -> None:
+    run(medium, "--executor", "ray", "--workers", "2")
+    elsewhere = medium.parent / "again"
+    run(medium, "--executor", "inline", "--results", str(elsewhere))
+    pd.testing.assert_frame_equal(table(medium), table(medium, "again"), check_exact=True)
+    assert set(table(medium).index) == set(open_sweep(medium).plan["fingerprint"].to_pylist())
+    assert table(medium)["outcome"].nunique() > 1
+    curves = ResultsFolder.at(medium.parent / "results" / "medium").curves().to_pandas()
+    assert set(curves["fingerprint"]) == set(table(medium).index)
+
+
+def test_a_finished_sweep_runs_nothing_again(small_spec: Path) -> None:
+    run(small_spec, "--executor", "inline")
+    before = records(small_spec)
+    said = run(small_spec, "--executor", "inline")
+    assert "0 trials run" in said
+    assert "12 of 12 done" in said
+    pd.testing.assert_frame_equal(records(small_spec), before)
+
+
+def test_more_orders_run_only_what_is_new(small_spec: Path) -> None:
+    run(small_spec, "--executor", "inline")
+    before = records(small_spec)
+    small_spec.write_text(small_spec.read_text().replace("[7, 11]", "[7, 11, 13]"))
+    assert "6 trials run" in run(small_spec, "--executor", "inline")
+    after = records(small_spec)
+    assert len(after) == 18
+    pd.testing.assert_frame_equal(after.loc[before.index], before)
+
+
+@pytest.mark.timeout(600)
+def test_killed_drivers_lose_and_repeat_nothing(medium: Path) -> None:
+    """kill -9 of the driver at random moments, five times, then the same command once more."""
+    moments = random.Random(0)
+    for round_ in range(5):
+        process = start(medium, "--workers", "2")
+        wait_for_records(medium, 8 * round_, process)
+        time.sleep(moments.uniform(0, 2.5))
+        before = records(medium)
+        workers = descendants(process, "Trainable")
+        process.kill()
+        process.communicate()
+        assert not alive(workers)  # they end with their driver
+        after = records(medium)
+        pd.testing.assert_frame_equal(after.loc[before.index], before)
+    kept = records(medium)
+    run(medium, "--workers", "2")
+    final = records(medium)
+    pd.testing.assert_frame_equal(final.loc[kept.index], kept)
+    run(medium, "--executor", "inline", "--results", str(medium.parent / "undisturbed"))
+    pd.testing.assert_frame_equal(table(medium), table(medium, "undisturbed"), check_exact=True)
+
+
+def test_killed_workers_lose_and_repeat_nothing(medium: Path) -> None:
+    """kill -9 of a worker at three moments of one run, which then ends well."""
+    process = start(medium, "--workers", "2")
+    killed = 0
+    for count in (1, 12, 24):
+        wait_for_records(medium, count, process)
+        workers = descendants(process, "Trainable")
+        if workers:
+            workers[0].send_signal(signal.SIGKILL)
+            killed += 1
+    said = process.communicate(timeout=240)[0]
+    assert process.returncode == 0, said
+    assert killed >= 2
+    assert "a worker died" in said
+    run(medium, "--executor", "inline", "--results", str(medium.parent / "undisturbed"))
+    pd.testing.assert_frame_equal(table(medium), table(medium, "undisturbed"), check_exact=True)
+
+
+def test_ctrl_c_ends_well_and_the_same_command_goes_on(medium: Path) -> None:
+    process = start(medium, "--workers", "1")
+    wait_for_records(medium, 1, process)
+    family = descendants(process)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, said
+    assert "ending; what is finished is kept" in said
+    assert "Traceback" not in said
+    assert not alive(family)
+    kept = records(medium)
+    assert 0 < len(kept) < 48
+    run(medium, "--executor", "inline")
+    assert len(records(medium)) == 48
+    pd.testing.assert_frame_equal(records(medium).loc[kept.index], kept)
+
+
+def test_trials_that_kill_their_worker_are_given_up_and_the_others_finish(
+    small_spec: Path, tmp_path: Path
+) -> None:
+    """A worker of this run exits at once when it meets one certain trial."""
+    plan = open_sweep(small_spec).plan
+    victim = plan["fingerprint"].to_pylist()[5]
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if any('default_worker' in part for part in sys.orig_argv):\n"
+        "    import sweeper.learn.train as t\n"
+        "    original = t.initial_weights\n"
+        "    def deadly(trial):\n"
+        f"        if trial.fingerprint == {victim!r}: os._exit(1)\n"
+        "        return original(trial)\n"
+        "    t.initial_weights = deadly\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [
+        *SWEEPER,
+        "run",
+        str(small_spec),
+        "--results",
+        str(tmp_path / "results"),
+        "--workers",
+        "1",
+    ]
+    answer = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, env=environment, check=False
+    )
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    found = records(small_spec)
+    assert len(found) == 12
+    assert found.index[found["outcome"] == "failed"].tolist() == [victim]
+    assert found.loc[victim, "error"] == "the worker died 3 times while it trained this trial alone"
+
+
+def test_a_second_driver_is_refused(medium: Path) -> None:
+    process = start(medium, "--executor", "inline")
+    try:
+        wait_for_records(medium, 1, process)
+        said = run(medium, "--executor", "inline", code=2)
+        assert "medium: in use by run " in said
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_address_of_no_cluster_is_refused(small_spec: Path) -> None:
+    said = run(small_spec, "--address", "127.0.0.1:1", code=2)
+    assert "no Ray cluster at 127.0.0.1:1" in said
+    assert "Traceback" not in said
+
+
+def cluster_processes(folder: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if folder in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+def test_a_running_cluster_is_used_and_left_running(small_spec: Path) -> None:
+    """`--address` attaches to a cluster that somebody else has started."""
+    folder = tempfile.mkdtemp(prefix="ray")  # short: the names of sockets have a limit
+    ray = str(Path(sys.executable).with_name("ray"))
+    head = [ray, "start", "--head", "--port=0", "--num-cpus=2", "--include-dashboard=false",
+            "--disable-usage-stats", f"--temp-dir={folder}"]  # fmt: skip
+    answer = subprocess.run(head, capture_output=True, text=True, timeout=120, check=True)
+    address = re.findall(r"--address='([^']+)'", answer.stdout)[0]
+    try:
+        assert "12 trials run" in run(small_spec, "--address", address)
+        assert len(records(small_spec)) == 12
+        assert cluster_processes(folder)
+    finally:
+        for process in cluster_processes(folder):
+            process.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_a_dry_run_writes_nothing(small_spec: Path, tmp_path: Path) -> None:
+    assert "12 trials, 0 of them done" in run(small_spec, "--dry-run")
+    assert not (tmp_path / "results").exists()
+
+
+def test_bad_input_writes_nothing(small_spec: Path, tmp_path: Path) -> None:
+    small_spec.write_text(small_spec.read_text().replace("0.8]", "1.2]"))
+    said = run(small_spec, code=2)
+    assert said == f"{small_spec}:4 axes.n_train.fraction[2]: found 1.2; should be less than 1\n"
+    assert not (tmp_path / "results").exists()
+
+
+def test_the_run_is_described(small_spec: Path) -> None:
+    run(small_spec, "--executor", "inline")
+    folder = ResultsFolder.at(small_spec.parent / "results" / "small")
+    (description,) = folder.runs()
+    (digest,) = set(records(small_spec)["spec_digest"])
+    assert folder.spec(digest) == small_spec.read_text()
+    assert description["planned"] == 12
+    assert json.loads(description["library_versions"])["torch"]

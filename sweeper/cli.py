@@ -137,7 +137,7 @@ def run(
     try:
         summary = run_sweep(sweep, folder, open_executor, device, console)
     except ExecutorError as error:
-        click.echo(str(error), err=True)
+        click.echo("\n".join([str(error), *getattr(error, "__notes__", [])]), err=True)
         sys.exit(BAD_INPUT)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.outcomes.most_common())
     console.print(

@@ -12,7 +12,7 @@ from sweeper.store.provenance import Provenance
 
 
 class ExecutorError(Exception):
-    """The executor could not run at all: no cluster at the address, no resources for a worker."""
+    """The executor cannot run: no cluster, no room for a worker, workers that cannot start."""
 
 
 @dataclass(frozen=True)

@@ -68,12 +68,17 @@ class Ledger:
         """Take back a pack that came to its end."""
         self._queue.close(pack)
 
+    def put_back(self, pack: Pack) -> None:
+        """Take back a pack that no worker has begun."""
+        self._queue.put_back(pack)
+
     def lose(self, pack: Pack) -> None:
         """Take back a pack whose worker died; what it had not delivered is tried again."""
         given_up = self._queue.lose(pack)
-        self._progress.say(f"a worker died over {len(pack.rows)} trials; they are tried again")
         if not given_up:
+            self._progress.say("a worker died; what it had not delivered is tried again")
             return
+        self._progress.say(f"a worker died {MAX_ATTEMPTS} times over one trial; it is given up")
         lost = trials(self._plan.take(given_up))
         error = f"the worker died {MAX_ATTEMPTS} times while it trained this trial alone"
         results = [TrialResult.failure(trial, error, datetime.now(UTC)) for trial in lost]

@@ -116,6 +116,11 @@ class PackQueue:
         if self._left(pack):
             raise RuntimeError(f"a pack ended without {len(self._left(pack))} of its trials")
 
+    def put_back(self, pack: Pack) -> None:
+        """Take back a pack that no worker has begun: the next to be handed out."""
+        self._out -= 1
+        self._waiting.appendleft(pack)
+
     def lose(self, pack: Pack) -> list[int]:
         """Take back a pack whose worker died.
 

@@ -38,6 +38,9 @@ from sweeper.store.provenance import Provenance
 REPORT_SECONDS = 1.0
 """A worker speaks up this often, with whatever it has finished."""
 
+MAX_MUTE_DEATHS = 6
+"""So many workers in a row dead before they could train: it is the cluster, not a trial."""
+
 
 class RayExecutor:
     """Workers are Ray actors, reused from pack to pack."""
@@ -77,7 +80,8 @@ class RayExecutor:
             )
         except (ConnectionError, RuntimeError, ValueError) as error:
             self._quiet.__exit__(None, None, None)
-            raise ExecutorError(f"no Ray cluster at {address}: {error}") from error
+            reason = str(error.__cause__ or error).strip().splitlines()[-1]
+            raise ExecutorError(f"no Ray cluster at {address}: {reason}") from error
 
     def workers(self, resources: Resources) -> int:
         """How many workers the cluster has room for now.
@@ -151,10 +155,17 @@ class PackTrainable(tune.Trainable):
         self._deliveries: Iterator[Delivery | None] = work(
             self._plan, rows, self._provenance, self._device
         )
+        self._ready = False
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train on for a while; return what ended, and whether the pack has."""
+        """Train on for a while; return what ended, and whether the pack has.
+
+        The first answer comes before any training: from then on, a death is a trial's doing.
+        """
+        if not self._ready:
+            self._ready = next(self._deliveries) is None
+            return {"done": False, "mail": b""}
         deadline = time.monotonic() + REPORT_SECONDS
         ready: list[Delivery] = []
         for delivery in self._deliveries:
@@ -182,6 +193,8 @@ class _Feed(_Here, Searcher):
         super().__init__()
         self._ledger = ledger
         self._out: dict[str, Pack] = {}
+        self._ready: set[str] = set()
+        self._mute_deaths = 0
         self.error: Exception | None = None
 
     def suggest(self, trial_id: str) -> Any:  # noqa: ANN401
@@ -193,8 +206,10 @@ class _Feed(_Here, Searcher):
         self._out[trial_id] = pack
         return {"pack": _write_rows(pack.rows)}
 
-    def receive(self, mail: bytes) -> None:
+    def receive(self, trial_id: str, mail: bytes) -> None:
         """Deliver what a worker has sent."""
+        self._ready.add(trial_id)
+        self._mute_deaths = 0
         try:
             for delivery in _unpacked(mail):
                 self._ledger.deliver(delivery)
@@ -205,10 +220,19 @@ class _Feed(_Here, Searcher):
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         pack = self._out.pop(trial_id)
-        if error:
+        if error and trial_id not in self._ready:
+            self._ledger.put_back(pack)
+            self._mute_deaths += 1
+            if self._mute_deaths >= MAX_MUTE_DEATHS:
+                self.error = ExecutorError(
+                    f"{MAX_MUTE_DEATHS} workers in a row ended before they could train: are sweeper"
+                    " and torch installed, in the same versions, on every node?"
+                )
+        elif error:
             self._ledger.lose(pack)
         elif not self.error:
             self._ledger.close(pack)
+        self._ready.discard(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing of it is kept: the results folder is the truth."""
@@ -231,7 +255,7 @@ class _Mail(_Here, tune.Callback):
         result: dict[str, Any],
         **info: object,
     ) -> None:
-        self._feed.receive(result["mail"])
+        self._feed.receive(trial.trial_id, result["mail"])
 
 
 class _StopWhen(_Here, tune.Stopper):

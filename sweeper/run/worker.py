@@ -37,12 +37,13 @@ def work(
         device: A torch device, or "auto": a GPU where this worker sees one.
 
     Yields:
-        At every evaluation what has ended since the last one, or None.
+        None once all is ready; then at every evaluation what has ended since the last one, or None.
     """
     from sweeper.learn.train import default_device, train
 
     device = default_device() if device == "auto" else device
     pack = trials(plan.take(rows))
+    yield None
     places = {trial.fingerprint: place for place, trial in enumerate(pack)}
     for ended in train(pack, device):
         if not ended:

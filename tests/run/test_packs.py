@@ -66,6 +66,15 @@ def test_a_lost_pack_waits_again_without_what_it_delivered() -> None:
     assert queue.ended
 
 
+def test_a_pack_that_was_not_begun_is_the_next_again() -> None:
+    queue = PackQueue([Pack((0,)), Pack((1,))], 2)
+    pack = queue.take()
+    assert pack is not None
+    queue.put_back(pack)
+    assert queue.take() == pack
+    assert not queue.ended
+
+
 def test_a_second_delivery_is_told() -> None:
     queue = PackQueue([Pack((0, 1))], 2)
     assert queue.deliver([1]) == [True]
@@ -89,7 +98,7 @@ def test_a_pack_cannot_end_with_trials_missing() -> None:
 def test_the_trials_that_kill_their_worker_are_found_and_only_they(
     count: int, poison: set[int], order: "np.random.Generator"
 ) -> None:
-    """Whatever a worker trains first, it dies at a poisoned trial and loses the undelivered rest."""
+    """A worker trains in any order, dies at a poisoned trial and loses the undelivered rest."""
     queue = PackQueue([Pack(tuple(range(count)))], count)
     given_up: list[int] = []
     delivered: list[int] = []

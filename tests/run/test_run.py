@@ -90,7 +90,7 @@ def descendants(process: "subprocess.Popen[str]", title: str = "") -> list[psuti
 
 
 def alive(family: list[psutil.Process]) -> list[psutil.Process]:
-    gone, left = psutil.wait_procs(family, timeout=20)
+    _, left = psutil.wait_procs(family, timeout=20)
     return [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
 
 
@@ -100,7 +100,7 @@ def test_ray_and_inline_give_the_same_table(medium: Path) -> None:
     run(medium, "--executor", "inline", "--results", str(elsewhere))
     pd.testing.assert_frame_equal(table(medium), table(medium, "again"), check_exact=True)
     assert set(table(medium).index) == set(open_sweep(medium).plan["fingerprint"].to_pylist())
-    assert table(medium)["outcome"].nunique() > 1
+    assert {"generalized", "memorized"} <= set(table(medium)["outcome"])
     curves = ResultsFolder.at(medium.parent / "results" / "medium").curves().to_pandas()
     assert set(curves["fingerprint"]) == set(table(medium).index)
 
@@ -218,6 +218,25 @@ def test_trials_that_kill_their_worker_are_given_up_and_the_others_finish(
     assert found.loc[victim, "error"] == "the worker died 3 times while it trained this trial alone"
 
 
+def test_workers_that_cannot_start_end_the_run_and_fail_no_trial(
+    small_spec: Path, tmp_path: Path
+) -> None:
+    """As where torch is not installed on the nodes: an error, and no record of any trial."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "if any('default_worker' in part for part in sys.orig_argv): sys.modules['torch'] = None\n"
+    )
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    command = [*SWEEPER, "run", str(small_spec), "--results", str(tmp_path / "results")]
+    answer = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, env=environment, check=False
+    )
+    assert answer.returncode == 2, answer.stdout + answer.stderr
+    assert "6 workers in a row ended before they could train" in answer.stderr
+    assert "the log is " in answer.stderr
+    assert len(records(small_spec)) == 0
+
+
 def test_a_second_driver_is_refused(medium: Path) -> None:
     process = start(medium, "--executor", "inline")
     try:
@@ -244,18 +263,28 @@ def cluster_processes(folder: str) -> list[psutil.Process]:
     return found
 
 
-def test_a_running_cluster_is_used_and_left_running(small_spec: Path) -> None:
+def test_a_running_cluster_is_used_and_left_running(
+    small_spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`--address` attaches to a cluster that somebody else has started."""
     folder = tempfile.mkdtemp(prefix="ray")  # short: the names of sockets have a limit
     ray = str(Path(sys.executable).with_name("ray"))
-    head = [ray, "start", "--head", "--port=0", "--num-cpus=2", "--include-dashboard=false",
-            "--disable-usage-stats", f"--temp-dir={folder}"]  # fmt: skip
-    answer = subprocess.run(head, capture_output=True, text=True, timeout=120, check=True)
+    head = ["start", "--head", "--node-ip-address=127.0.0.1", "--port=0", "--num-cpus=2"]
+    quiet = ["--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}"]
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    answer = subprocess.run(
+        [ray, *head, *quiet], capture_output=True, text=True, timeout=120, check=True
+    )
     address = re.findall(r"--address='([^']+)'", answer.stdout)[0]
     try:
         assert "12 trials run" in run(small_spec, "--address", address)
         assert len(records(small_spec)) == 12
         assert cluster_processes(folder)
+        small_spec.write_text(small_spec.read_text() + "resources: {cpus_per_worker: 3}\n")
+        small_spec.write_text(small_spec.read_text().replace("150", "151"))
+        assert "a worker should get 3 CPUs and 0 GPUs; the cluster has 2 CPUs and 0 GPUs" in run(
+            small_spec, "--address", address, code=2
+        )
     finally:
         for process in cluster_processes(folder):
             process.kill()

@@ -2,6 +2,7 @@ import json
 import math
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import jsonschema
@@ -189,12 +190,14 @@ def test_too_many_pairs_are_told_beside_other_problems() -> None:
         ("a: 1\na: 2\n", ["s.yaml:2: key 'a' stands twice; the first is on line 1"]),
         (
             "a: [1\nb: 2\n",
-            ["s.yaml:2: is not YAML: while parsing a flow sequence expected ',' or ']', but got ':'"],
+            ["s.yaml:2: is not YAML: while parsing a flow sequence expected ',' or ']', "
+             "but got ':'"],
         ),
         ("a: *b\n", ["s.yaml:1: is not YAML: found undefined alias 'b'"]),
         (
             "name: x\n",
-            ["s.yaml:1 axes: missing (What is swept. All combinations are run, but for zip and exclude)"],
+            ["s.yaml:1 axes: missing (What is swept. All combinations are run, but for zip and "
+             "exclude)"],
         ),
         (
             with_axis(n_train="[0, 60]"),
@@ -241,10 +244,14 @@ def test_too_many_pairs_are_told_beside_other_problems() -> None:
             ["s.yaml:9 exclude: leaves no trial at all"],
         ),
         (
-            with_axis(learning_rate="{from: 1, to: 2, count: 100000}", weight_decay="{from: 1, to: 2, count: 1000}"),
+            with_axis(learning_rate="{from: 1, to: 2, count: 100000}",
+                      weight_decay="{from: 1, to: 2, count: 1000}"),
             ["s.yaml:2 axes: 400,000,000 combinations; at most 10,000,000 make one sweep"],
         ),
-        (GOOD + "task: {group: dihedral}\n", ["s.yaml:9 task.group: found 'dihedral'; should be 'cyclic'"]),
+        (
+            GOOD + "task: {group: dihedral}\n",
+            ["s.yaml:9 task.group: found 'dihedral'; should be 'cyclic'"],
+        ),
     ],
 )  # fmt: skip
 def test_bad_specs_are_told_in_whole(text: str, lines: list[str]) -> None:
@@ -301,10 +308,8 @@ def test_no_spec_makes_a_traceback(name: str, axis: str, tree: object, range_: o
                                   "weight_decay": 0.0, "max_steps": 1}}  # fmt: skip
     for data in (base | {name: tree}, {**base, "axes": {**base["axes"], axis: range_}},
                  {**base, "axes": {**base["axes"], axis: tree}}):  # fmt: skip
-        try:
-            open_text(json.dumps(data), "s.yaml")
-        except SpecError as error:
-            assert str(error).startswith("s.yaml:")
+        with suppress(SpecError):
+            assert open_text(json.dumps(data), "s.yaml").plan.num_rows > 0
 
 
 # ------------------------------------------------------------------ schema, shipped specs, size

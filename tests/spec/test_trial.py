@@ -63,7 +63,8 @@ def test_a_field_added_later_keeps_old_fingerprints(
 )
 def test_columns_and_trials_give_the_same_fingerprints(n: list[int], rate: float) -> None:
     base = Trial(
-        "Z9", 9, 1, "uniform", 0, 0, "two_layer", 8, "square", "mse", "adam", rate, 0.0, 10, 5, 0.9, True
+        "Z9", 9, 1, "uniform", 0, 0, "two_layer", 8, "square", "mse", "adam", rate, 0.0, 10, 5,
+        0.9, True,
     )  # fmt: skip
     columns = asdict(base) | {"n_train": np.array(n)}
     assert fingerprints(columns) == [replace(base, n_train=value).fingerprint for value in n]

@@ -17,7 +17,7 @@ from analysis.horizon import HorizonCheck, HorizonStatus, horizon_check
 from analysis.laws import Constants, Estimate, FitStatus, Form, Law, LawFit, constants
 from analysis.loading import load, load_curves, setting_labels, settings
 from analysis.rivals import compare_laws
-from analysis.words import verdict
+from analysis.words import horizon_words, theorem4_constants, verdict
 
 __all__ = [
     "Bracket",
@@ -39,10 +39,12 @@ __all__ = [
     "fit_theorem4",
     "group_means",
     "horizon_check",
+    "horizon_words",
     "load",
     "load_curves",
     "setting_labels",
     "settings",
+    "theorem4_constants",
     "thresholds",
     "verdict",
 ]

@@ -98,7 +98,10 @@ def law_table(fits: list[LawFit]) -> Table:
     Args:
         fits: As `fit_laws` gives them.
     """
-    columns = ["setting", "law", "groups", "M", "β", "n*", "γ", "residual sd", "AICc", "status"]
+    columns = [
+        "setting", "law", "groups", "M", "β (scatter)", "β (with the grid)", "n* at M*", "γ",
+        "residual sd", "AICc", "status",
+    ]  # fmt: skip
     return Table(columns, [_law_row(fit) for fit in fits])
 
 
@@ -127,16 +130,21 @@ def _law_row(fit: LawFit) -> list[str]:
     head = [fit.setting, str(fit.form), str(len(orders)), fitted]
     law = fit.law
     if law is None:
-        return [*head, "–", "–", "–", "–", "–", str(fit.status)]
+        return [*head, *["–"] * 6, _code(fit.status)]
     return [
         *head,
+        span(law.beta),
         span(law.quoted_beta),
-        f"{law.n_star.value:.1f}",
+        f"{law.n_star.value:.1f} at {law.order_star:.1f}",
         span(law.gamma) if law.gamma else "–",
         f"{100 * law.residual_sd:.1f} %",
         _number(law.aicc, ".1f"),
-        "" if fit.status is FitStatus.OK else str(fit.status),
+        _code(fit.status),
     ]
+
+
+def _code(status: FitStatus) -> str:
+    return status.name.lower().replace("_", " ")
 
 
 def _check_summary(check: HorizonCheck) -> dict[str, Plain]:

@@ -1,7 +1,7 @@
 """What a fit means, in plain words."""
 
 from analysis.horizon import HorizonCheck, HorizonStatus
-from analysis.laws import Estimate, FitStatus, Law, LawFit
+from analysis.laws import Estimate, FitStatus, Law, LawFit, constants
 
 
 def span(estimate: Estimate) -> str:
@@ -48,6 +48,34 @@ def verdict(fit: LawFit, check: HorizonCheck | None = None) -> str:
     if fit.dropped:
         sentences.append(f"Left out: {'; '.join(fit.dropped)}.")
     return " ".join(sentences)
+
+
+def theorem4_constants(fit: LawFit) -> str:
+    """C and δ of n_c = C d_k² M log(M/δ) in words, or why the thresholds do not give them.
+
+    Args:
+        fit: Of the form of Theorem 4.
+    """
+    if fit.law is None:
+        return f"No C and δ for Theorem 4, because {fit.status}."
+    found = constants(fit.law)
+    if found.delta is None or found.C is None:
+        return f"No C and δ for Theorem 4, because {found.reason}."
+    return (
+        f"As C M log(M/δ), Theorem 4 has δ = {span(found.delta)} and C = {found.C:.2f} at that δ;"
+        " the two can hardly be told apart, β and n* can."
+    )
+
+
+def horizon_words(check: HorizonCheck) -> str:
+    """How β moves with the horizon."""
+    betas = [
+        f"{fit.law.beta.value:.3f} at {fit.horizon_steps[1]:,} steps"
+        for fit in check.fits.values()
+        if fit.law
+    ]
+    told = f"β is {_listed(betas)}: " if betas else ""
+    return f"Horizon: {told}{check.status}{_drift(check)}."
 
 
 def _comparison(law: Law) -> list[str]:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 from rich.console import Console
@@ -15,6 +15,9 @@ from rich.table import Table
 from sweeper.spec.problems import SpecError
 from sweeper.store.provenance import code_version, library_versions
 from sweeper.store.results import ResultsError, ResultsFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,7 +75,7 @@ def plan(spec: Path, results: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    console = Console()
+    console = _console()
     console.print(_table(["axis", "values", "from", "to"], found["axes"]))
     console.print(
         f"{found['trials']:,} trials, {found['done']:,} of them done; "
@@ -133,7 +136,7 @@ def run(
         {name: value for name, value in resources.items() if value is not None}
     )
     folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
-    console = Console()
+    console = _console()
     try:
         summary = run_sweep(sweep, folder, open_executor, device, console)
     except ExecutorError as error:
@@ -166,7 +169,7 @@ def status(results: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
-    console = Console()
+    console = _console()
     seen = [name for name in Outcome if any(name in row for row in found["by_order"])]
     rows = [
         [row["group_order"], row["planned"], *(row.get(name, 0) for name in seen)]
@@ -177,6 +180,70 @@ def status(results: str, as_json: bool) -> None:
     console.print(f"running: {found['driver'] or 'no'}", highlight=False, soft_wrap=True)
     for cause, count in found["failures"].items():
         console.print(f"{count:,} failed: {cause}", highlight=False, markup=False)
+
+
+@main.command(epilog=f"{_example}sweeper thresholds results/quickstart")
+@folder_argument
+@click.option(
+    "--horizon", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
+    help="Part of each trial's max_steps: what a shorter sweep would have found.",
+)  # fmt: skip
+@as_json
+@_complains
+def thresholds(results: str, horizon: float, as_json: bool) -> None:
+    """Bracket n_c, the training pairs from which trials generalize, for each group and seed."""
+    import analysis
+    from analysis.tables import plain, threshold_table
+
+    cells = analysis.thresholds(_load(results), horizon)
+    if as_json:
+        click.echo(json.dumps(plain(cells), indent=2, ensure_ascii=False))
+        return
+    table = threshold_table(cells)
+    _console().print(_table(table.columns, table.rows))
+
+
+@main.command(epilog=f"{_example}sweeper fit results/quickstart")
+@folder_argument
+@as_json
+@_complains
+def fit(results: str, as_json: bool) -> None:
+    """Fit how n_c grows with the order M; say what that excludes, and if the horizon bends it."""
+    import analysis
+    from analysis.tables import law_summary, law_table
+
+    records = _load(results)
+    checks = {check.setting: check for check in analysis.horizon_check(records)}
+    fits = analysis.fit_laws(analysis.thresholds(records))
+    if as_json:
+        found = [law_summary(one, checks[one.setting]) for one in fits]
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    console = _console()
+    for setting, check in checks.items():
+        power_law, theorem4 = [one for one in fits if one.setting == setting]
+        table = law_table([power_law, theorem4])
+        console.print(_table(table.columns[1:], [row[1:] for row in table.rows]))
+        for text in (
+            analysis.verdict(power_law, check),
+            analysis.theorem4_constants(theorem4),
+            analysis.horizon_words(check),
+            "",
+        ):
+            console.print(text, highlight=False, markup=False)
+
+
+@main.command(epilog=f"{_example}sweeper figures results/quickstart")
+@folder_argument
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Instead of figures/.")
+@_complains
+def figures(results: str, out: Path | None) -> None:
+    """Draw the phase diagram, the boundary with its laws, and learning curves: PNG and SVG."""
+    from analysis.figures import draw_all
+
+    _load(results)
+    for path in draw_all(results, out or ResultsFolder.at(results).figures):
+        click.echo(path)
 
 
 @main.command(epilog=f"{_example}sweeper schema > sweep.schema.json")
@@ -200,10 +267,26 @@ def version(as_json: bool) -> None:
         click.echo(f"{name:10} {value}")
 
 
+def _console() -> Console:
+    """Standard output; tables in a file or a pipe are not squeezed into 80 columns."""
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 140))
+
+
+def _load(results: str) -> "pd.DataFrame":
+    """The records of a results folder, which must hold some."""
+    import analysis
+
+    records = analysis.load(results)
+    if records.empty:
+        raise ResultsError(f"{results}: no records here; `sweeper run SPEC` makes some")
+    return records
+
+
 def _table(columns: list[str], rows: list[list[Any]]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place == 0 else "right")
+        table.add_column(column, justify="left" if place == 0 else "right", no_wrap=True)
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
     return table

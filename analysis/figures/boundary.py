@@ -153,7 +153,7 @@ def _annotation(laws: Sequence[Law], fits: Sequence[LawFit], check: HorizonCheck
     lines.append(f"{len(fits[0].groups)} groups, {_horizon(fits[0])}")
     if check and check.drift is not None:
         refused = "" if check.status is HorizonStatus.STABLE else ": no verdict"
-        drift = f"{check.drift:+.2f}".replace("-", "−")
+        drift = f"{check.drift:+.3f}".replace("-", "−")
         lines.append(f"$\\beta$ moved {drift} over the last half of it{refused}")
     elif check:
         lines.append("too few groups at half the horizon: no verdict")

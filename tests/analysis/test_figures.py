@@ -146,7 +146,7 @@ def test_the_boundary_is_annotated_with_its_exponents_and_horizon(
     top, below = figure.axes
     (note,) = [text.get_text() for text in top.texts]
     beta = fits[0].law.quoted_beta
-    drift = f"{check.drift:+.2f}".replace("-", "−")
+    drift = f"{check.drift:+.3f}".replace("-", "−")
     assert note.splitlines() == [
         f"power law: $\\beta$ = {beta.value:.2f} ± {beta.half_width:.2f}",
         f"Theorem 4: $\\beta$ = {fits[1].law.quoted_beta.value:.2f}"

@@ -11,7 +11,7 @@ from analysis import FitStatus, fit_laws, fit_power_law, fit_theorem4, horizon_c
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import LawFit
 from analysis.tables import law_summary, law_table, plain, threshold_table
-from analysis.words import verdict
+from analysis.words import horizon_words, theorem4_constants, verdict
 
 MakeFrame = Callable[..., pd.DataFrame]
 ORDERS = np.array([23, 31, 41, 53, 71, 97, 127])
@@ -155,10 +155,38 @@ def test_the_threshold_table_shows_each_group_and_what_went_wrong(cells: MakeFra
 def test_the_law_table_has_a_row_a_fit(m_log_m: pd.DataFrame, cells: MakeFrame) -> None:
     fits = [*fit_laws(m_log_m), fit_power_law(cells([], np.empty(0)))]
     shown = law_table(fits)
-    assert [row[:6] for row in shown.rows] == [
-        [WHERE, "power law", "7", "23–127", "1.25 (1.22 to 1.29)", "576.9"],
-        [WHERE, "Theorem 4", "7", "23–127", "1.25 (1.24 to 1.27)", "582.8"],
-        ["no setting", "power law", "0", "–", "–", "–"],
+    assert [row[1:7] for row in shown.rows] == [
+        ["power law", "7", "23–127", "1.25 (1.23 to 1.27)", "1.25 (1.22 to 1.29)", "576.9 at 54.1"],
+        ["Theorem 4", "7", "23–127", "1.25 (1.25 to 1.25)", "1.25 (1.24 to 1.27)", "582.8 at 54.1"],
+        ["power law", "0", "–", "–", "–", "–"],
     ]
     assert all(len(row) == len(shown.columns) for row in shown.rows)
-    assert shown.rows[2][-1] == str(FitStatus.TOO_FEW_GROUPS)
+    assert [row[0] for row in shown.rows] == [WHERE, WHERE, "no setting"]
+    assert [row[-1] for row in shown.rows] == ["ok", "ok", "too few groups"]
+
+
+def test_the_constants_of_theorem_4_are_told_where_they_exist(
+    m_log_m: pd.DataFrame, cells: MakeFrame
+) -> None:
+    assert theorem4_constants(fit_theorem4(m_log_m)) == (
+        "As C M log(M/δ), Theorem 4 has δ = 1.00 (0.78 to 1.24) and C = 2.70 at that δ;"
+        " the two can hardly be told apart, β and n* can."
+    )
+    linear = cells(ORDERS, 2.7 * ORDERS, width=0.02, setting=WHERE)
+    assert theorem4_constants(fit_theorem4(linear)) == (
+        "No C and δ for Theorem 4, because the interval of β does not lie above 1, where n ∝ M"
+        " and δ → 0."
+    )
+    none = fit_theorem4(cells([], np.empty(0)))
+    assert theorem4_constants(none) == (
+        f"No C and δ for Theorem 4, because {FitStatus.TOO_FEW_GROUPS}."
+    )
+
+
+def test_the_horizon_is_told_with_every_exponent(m_log_m: pd.DataFrame) -> None:
+    fit = fit_power_law(m_log_m)
+    assert fit.law is not None
+    assert horizon_words(checked(fit, HorizonStatus.STABLE)) == (
+        f"Horizon: β is {fit.law.beta.value:.3f} at 4,000 steps: β is stable from half the horizon"
+        " to the whole (by +0.001 from half to the whole, against 0.010 allowed)."
+    )

@@ -55,7 +55,7 @@ def train(
     if batch_size is None:
         batch_size = _fitting_batch(pack, device)
     waiting = [list(pack[i : i + batch_size]) for i in range(0, len(pack), batch_size)][::-1]
-    threads = torch.get_num_threads()
+    threads, flushing = torch.get_num_threads(), _flushes_subnormals()
     try:
         while waiting:
             batch = waiting.pop()
@@ -75,6 +75,7 @@ def train(
                     waiting += [left[half:], left[:half]]
     finally:
         torch.set_num_threads(threads)
+        torch.set_flush_denormal(flushing)
 
 
 def evaluation_steps(max_steps: int, eval_every: int) -> list[int]:
@@ -187,6 +188,11 @@ def _settle_numerics(device: str) -> None:
     torch.set_flush_denormal(True)
     if device == "cpu":
         torch.set_num_threads(1)
+
+
+def _flushes_subnormals() -> bool:
+    """Whether this thread does already; torch can set it, but not tell."""
+    return (torch.tensor(1e-39) * 1.0).item() == 0.0
 
 
 def _fitting_batch(pack: Sequence[Trial], device: str) -> int:

@@ -1,8 +1,7 @@
 """Shards are whole or absent, broken files are named, and one trial has one record."""
 
-import multiprocessing
-import os
-import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -184,27 +183,28 @@ def test_the_writer_keeps_what_it_could_not_write(tmp_path: Path, trial: Make) -
     assert folder.records().num_rows == 1
 
 
-def _hold(path: Path, ready: "multiprocessing.synchronize.Event") -> None:
-    with ResultsFolder.at(path).lock("run 1 of me, process 7"):
-        ready.set()
-        time.sleep(60)
+HOLD = """\
+import sys, time
+from sweeper.store.results import ResultsFolder
+with ResultsFolder.at(sys.argv[1]).lock("run 1 of me, process 7"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
 
 
 def test_a_second_driver_is_refused_and_a_dead_ones_lock_is_free(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready = context.Event()
-    holder = context.Process(target=_hold, args=(tmp_path, ready))
-    holder.start()
     folder = ResultsFolder.at(tmp_path)
-    try:
-        assert ready.wait(30)
-        assert folder.driver() == "run 1 of me, process 7"
-        with pytest.raises(ResultsError) as caught, folder.lock("run 2"):
-            pass
-        assert str(caught.value) == f"{tmp_path}: in use by run 1 of me, process 7"
-    finally:
-        os.kill(holder.pid or 0, signal.SIGKILL)
-        holder.join()
+    command = [sys.executable, "-c", HOLD, str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        try:
+            assert folder.driver() == "run 1 of me, process 7"
+            with pytest.raises(ResultsError) as caught, folder.lock("run 2"):
+                pass
+            assert str(caught.value) == f"{tmp_path}: in use by run 1 of me, process 7"
+        finally:
+            holder.kill()
     assert folder.driver() is None
     with folder.lock("run 3"):
         pass

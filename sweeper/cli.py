@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -40,6 +41,12 @@ def _complains(command: Callable[P, R]) -> Callable[P, R]:
         sys.exit(BAD_INPUT)
 
     return wrapped
+
+
+def _device(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise click.BadParameter(f"{value!r} is none of auto, cpu, cuda and cuda:N")
+    return value
 
 
 _example = "\b\nExample:\n  "
@@ -99,7 +106,10 @@ def plan(spec: Path, results: str, as_json: bool) -> None:
 @click.option("--cpus-per-worker", type=click.FloatRange(0, min_open=True), help="CPU cores each.")
 @click.option("--gpus-per-worker", type=click.FloatRange(0), help="GPUs each; may be a fraction.")
 @click.option("--pack-size", type=click.IntRange(1), help="Trials in a pack at most.")
-@click.option("--device", default="auto", show_default=True, help="A torch device, such as cuda.")
+@click.option(
+    "--device", default="auto", show_default=True, callback=_device,
+    help="auto, cpu, cuda or cuda:N; auto is a GPU where a worker sees one.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, as `plan` does.")
 @click.pass_context
 @_complains

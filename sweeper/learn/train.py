@@ -26,9 +26,19 @@ CHANCE_MARGIN = 0.1
 """Best test accuracy up to chance plus this is no generalization at all."""
 
 
-def default_device() -> str:
-    """A GPU where there is one, else the CPU."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+def usable_device(wanted: str) -> str:
+    """The device to train on; "auto" is a GPU where there is one, else the CPU.
+
+    Raises:
+        RuntimeError: This process cannot use the device.
+    """
+    if wanted == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=wanted)
+    except (RuntimeError, AssertionError) as error:
+        raise RuntimeError(f"no device {wanted} here: {error}") from error
+    return wanted
 
 
 def train(

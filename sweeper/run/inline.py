@@ -1,6 +1,6 @@
 """Packs run in this process, one after the other: for debugging, tests and small sweeps."""
 
-from sweeper.run.executor import Job
+from sweeper.run.executor import ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
 from sweeper.run.worker import work
@@ -17,9 +17,18 @@ class InlineExecutor:
         return 1
 
     def run(self, job: Job, ledger: Ledger, interrupt: Interrupt) -> None:
-        """Run packs until the ledger has ended or an end is requested."""
+        """Run packs until the ledger has ended or an end is requested.
+
+        Raises:
+            ExecutorError: The device cannot be used.
+        """
         while pack := ledger.take():
-            for delivery in work(job.plan, pack.rows, job.provenance, job.device):
+            deliveries = work(job.plan, pack.rows, job.provenance, job.device)
+            try:
+                next(deliveries)
+            except RuntimeError as error:
+                raise ExecutorError(str(error)) from error
+            for delivery in deliveries:
                 if delivery:
                     ledger.deliver(delivery)
                 if interrupt.requested:

@@ -226,7 +226,8 @@ class _Feed(_Here, Searcher):
             if self._mute_deaths >= MAX_MUTE_DEATHS:
                 self.error = ExecutorError(
                     f"{MAX_MUTE_DEATHS} workers in a row ended before they could train: are sweeper"
-                    " and torch installed, in the same versions, on every node?"
+                    " and torch installed, in the same versions, on every node, and is the device"
+                    " there?"
                 )
         elif error:
             self._ledger.lose(pack)

@@ -36,12 +36,15 @@ def work(
         provenance: For the records.
         device: A torch device, or "auto": a GPU where this worker sees one.
 
+    Raises:
+        RuntimeError: At the first item: this worker cannot use the device.
+
     Yields:
         None once all is ready; then at every evaluation what has ended since the last one, or None.
     """
-    from sweeper.learn.train import default_device, train
+    from sweeper.learn.train import train, usable_device
 
-    device = default_device() if device == "auto" else device
+    device = usable_device(device)
     pack = trials(plan.take(rows))
     yield None
     places = {trial.fingerprint: place for place, trial in enumerate(pack)}

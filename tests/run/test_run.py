@@ -237,6 +237,16 @@ def test_workers_that_cannot_start_end_the_run_and_fail_no_trial(
     assert len(records(small_spec)) == 0
 
 
+def test_a_device_that_is_not_there_fails_no_trial(small_spec: Path) -> None:
+    said = run(small_spec, "--executor", "inline", "--device", "cuda:99", code=2)
+    assert "no device cuda:99 here" in said
+    assert "Traceback" not in said
+    assert "'tpu' is none of auto, cpu, cuda and cuda:N" in run(
+        small_spec, "--executor", "inline", "--device", "tpu", code=2
+    )
+    assert len(records(small_spec)) == 0
+
+
 def test_a_second_driver_is_refused(medium: Path) -> None:
     process = start(medium, "--executor", "inline")
     try:

@@ -17,6 +17,9 @@ from analysis.laws import LawFit
 
 FRACTIONS = (0.25, 0.5, 1.0)
 """Of the horizon, at which β is estimated again."""
+TOLERABLE_DRIFT = 0.1
+"""Of β, allowed at most however wide its interval: half of what the rivals differ by. A group that
+the horizon holds up bends β, and widens its interval by the same."""
 NEGLIGIBLE_DRIFT = 0.01
 """Of β, allowed however narrow its interval: on grids that are alike in n_train the thresholds may
 scatter by nothing, and the laws to be told apart differ by 0.2 and more."""
@@ -31,8 +34,8 @@ class HorizonStatus(StrEnum):
         " on steps: raise max_steps, and space n_train more finely about the thresholds"
     )
     CANNOT_TELL = (
-        "too few groups have a threshold at half the horizon and at the whole to see whether β"
-        " moves with it: raise max_steps, or add n_train above the thresholds"
+        "a group fitted at the whole horizon has no threshold yet at half of it, so that it cannot"
+        " be seen whether β moves with it: raise max_steps, or add n_train above the thresholds"
     )
     NO_LAW = "there is no law at the whole horizon to check"
 
@@ -45,11 +48,11 @@ class HorizonCheck:
         setting: In words.
         status: STABLE, or why no verdict may be given.
         fits: For each fraction, ascending, the fit to all groups that have a threshold there.
-        drift: β at the whole less β at half the horizon, both over the groups that have a threshold
-            at both; None where they are too few.
+        drift: β at the whole less β at half the horizon, over the groups of the whole; None where
+            one of them has no threshold at half.
         allowed: The half-width of β's interval at the whole horizon, from the scatter of the groups
-            alone (a wide bracket excuses no drift), or NEGLIGIBLE_DRIFT if that is more; None
-            without a law. A good drift is far below it.
+            alone (a wide bracket excuses no drift), but at least NEGLIGIBLE_DRIFT and at most
+            TOLERABLE_DRIFT; None without a law. A good drift is far below it.
     """
 
     setting: str
@@ -90,12 +93,13 @@ def _check(
     whole = fits[1.0].law
     if whole is None:
         return HorizonCheck(setting, HorizonStatus.NO_LAW, fits, None, None)
-    allowed = max(whole.beta.half_width, NEGLIGIBLE_DRIFT)
-    # Over other groups β could differ for reasons other than the horizon.
-    common = set(fits[0.5].groups["group"]) & set(fits[1.0].groups["group"])
-    half, full = (fit(tables[f][tables[f]["group"].isin(common)]).law for f in (0.5, 1.0))
-    if half is None or full is None:
+    allowed = min(max(whole.beta.half_width, NEGLIGIBLE_DRIFT), TOLERABLE_DRIFT)
+    # Over other groups β could differ for reasons other than the horizon, and a group that comes in
+    # only with the last half of it is the very one that the horizon holds up.
+    groups = fits[1.0].groups["group"]
+    half = fit(tables[0.5][tables[0.5]["group"].isin(groups)])
+    if half.law is None or len(half.groups) < len(groups):
         return HorizonCheck(setting, HorizonStatus.CANNOT_TELL, fits, None, allowed)
-    drift = full.beta.value - half.beta.value
+    drift = whole.beta.value - half.law.beta.value
     status = HorizonStatus.STABLE if abs(drift) <= allowed else HorizonStatus.DRIFTS
     return HorizonCheck(setting, status, fits, drift, allowed)

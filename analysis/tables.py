@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.brackets import BracketStatus
-from analysis.horizon import HorizonCheck
+from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import FitStatus, LawFit, constants
 from analysis.words import span, verdict
 
@@ -54,12 +54,13 @@ def law_summary(fit: LawFit, check: HorizonCheck | None = None) -> dict[str, Pla
         check: The horizon check of its setting.
     """
     law = fit.law
+    stable = check is None or check.status is HorizonStatus.STABLE
     summary = plain(fit)
     assert isinstance(summary, dict)
     return summary | {
         "status_text": str(fit.status),
         "quoted_beta": plain(law.quoted_beta) if law else None,
-        "constants": plain(constants(law)) if law else None,
+        "constants": plain(constants(law)) if law and stable else None,
         "horizon_check": _check_summary(check) if check else None,
         "verdict": verdict(fit, check),
     }
@@ -111,6 +112,8 @@ def _number(value: float | None, form: str) -> str:
 
 def _bracket(cell: "pd.Series[float]") -> str:
     low, high = (_number(float(cell[name]), ".0f") for name in ("n_low", "n_high"))
+    if low == high == "–":
+        return "–"
     return {"–": f"< {high}"}.get(low, {"–": f"> {low}"}.get(high, f"{low}–{high}"))
 
 

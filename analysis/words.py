@@ -50,14 +50,17 @@ def verdict(fit: LawFit, check: HorizonCheck | None = None) -> str:
     return " ".join(sentences)
 
 
-def theorem4_constants(fit: LawFit) -> str:
+def theorem4_constants(fit: LawFit, check: HorizonCheck | None = None) -> str:
     """C and δ of n_c = C d_k² M log(M/δ) in words, or why the thresholds do not give them.
 
     Args:
         fit: Of the form of Theorem 4.
+        check: The horizon check of its setting.
     """
     if fit.law is None:
         return f"No C and δ for Theorem 4, because {fit.status}."
+    if check and check.status is not HorizonStatus.STABLE:
+        return f"No C and δ for Theorem 4, because {check.status}."
     found = constants(fit.law)
     if found.delta is None or found.C is None:
         return f"No C and δ for Theorem 4, because {found.reason}."

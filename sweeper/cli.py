@@ -1,6 +1,7 @@
 """The command line: parse, call, print."""
 
 import json
+import math
 import platform
 import re
 import sys
@@ -20,6 +21,8 @@ from sweeper.store.results import ResultsError, ResultsFolder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sweeper.spec.sweep import Sweep
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -35,12 +38,22 @@ def _complains(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except (SpecError, ResultsError) as error:
             click.echo(str(error), err=True)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
         except OSError as error:
             notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", []))
             click.echo(f"{error}{notes}", err=True)
         sys.exit(BAD_INPUT)
 
     return wrapped
+
+
+def _finite(
+    context: click.Context, parameter: click.Parameter, value: float | None
+) -> float | None:
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number")
+    return value
 
 
 def _device(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -62,7 +75,16 @@ results_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _InOrder(click.Group):
+    """Lists its commands in the order of the work, not of the alphabet."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(
+    cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 def main() -> None:
     """Scaling-law sweeps over tasks that grok: YAML in, one Parquet row a trial, laws out."""
 
@@ -73,11 +95,18 @@ def main() -> None:
 @as_json
 @_complains
 def plan(spec: Path, results: str, as_json: bool) -> None:
-    """Say what a spec would run: trials by axis, packs, what is done already. Runs nothing."""
-    from sweeper.run.overview import overview
+    """Say what a spec would run.
+
+    Its axes, trials and packs, and what is done already. Runs nothing.
+    """
     from sweeper.spec.sweep import open_sweep
 
-    sweep = open_sweep(spec)
+    _print_plan(open_sweep(spec), results, as_json)
+
+
+def _print_plan(sweep: "Sweep", results: str, as_json: bool) -> None:
+    from sweeper.run.overview import overview
+
     found = overview(sweep, ResultsFolder.at(f"{results}/{sweep.spec.name}"))
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -103,19 +132,22 @@ def plan(spec: Path, results: str, as_json: bool) -> None:
     help="Of a Ray cluster, or auto; else RAY_ADDRESS; else a local Ray for this run.",
 )  # fmt: skip
 @click.option("--workers", type=click.IntRange(1), help="Workers at most.")
-@click.option("--cpus-per-worker", type=click.FloatRange(0, min_open=True), help="CPU cores each.")
-@click.option("--gpus-per-worker", type=click.FloatRange(0), help="GPUs each; may be a fraction.")
+@click.option(
+    "--cpus-per-worker", type=click.FloatRange(0.01), callback=_finite,
+    help="CPU cores each.",
+)  # fmt: skip
+@click.option(
+    "--gpus-per-worker", type=click.FloatRange(0), callback=_finite,
+    help="GPUs each; a fraction shares one. Without it workers train on CPUs.",
+)  # fmt: skip
 @click.option("--pack-size", type=click.IntRange(1), help="Trials in a pack at most.")
 @click.option(
     "--device", default="auto", show_default=True, callback=_device,
-    help="auto, cpu, cuda or cuda:N; auto is a GPU where a worker sees one.",
+    help="auto, cpu, cuda or cuda:N; auto is a GPU where workers are given one.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, as `plan` does.")
-@click.pass_context
 @_complains
 def run(
-    context: click.Context,
-    /,
     spec: Path,
     results: str,
     executor: str,
@@ -124,10 +156,10 @@ def run(
     dry_run: bool,
     **resources: float | None,
 ) -> None:
-    """Run whatever of a spec has no record yet. The same command again goes on after any end."""
-    if dry_run:
-        context.invoke(plan, spec=spec, results=results, as_json=False)
-        return
+    """Run whatever of a spec has no record yet.
+
+    The same command again goes on after any end.
+    """
     from sweeper.run.driver import run_sweep
     from sweeper.run.executor import Executor, ExecutorError
     from sweeper.run.progress import duration
@@ -145,6 +177,9 @@ def run(
     sweep = open_sweep(spec).with_resources(
         {name: value for name, value in resources.items() if value is not None}
     )
+    if dry_run:
+        _print_plan(sweep, results, as_json=False)
+        return
     folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
     console = _console()
     try:
@@ -171,7 +206,7 @@ def run(
 @as_json
 @_complains
 def status(results: str, as_json: bool) -> None:
-    """Say how far the sweep in a results folder is, also while it runs."""
+    """Say how far a sweep is, also while it runs."""
     from sweeper.run.overview import status as state_of
     from sweeper.store.records import Outcome
 
@@ -196,12 +231,16 @@ def status(results: str, as_json: bool) -> None:
 @folder_argument
 @click.option(
     "--horizon", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
+    callback=_finite,
     help="Part of each trial's max_steps: what a shorter sweep would have found.",
 )  # fmt: skip
 @as_json
 @_complains
 def thresholds(results: str, horizon: float, as_json: bool) -> None:
-    """Bracket n_c, the training pairs from which trials generalize, for each group and seed."""
+    """Bracket n_c for each group and seed.
+
+    n_c is the number of training pairs from which trials generalize.
+    """
     import analysis
     from analysis.tables import plain, threshold_table
 
@@ -218,7 +257,10 @@ def thresholds(results: str, horizon: float, as_json: bool) -> None:
 @as_json
 @_complains
 def fit(results: str, as_json: bool) -> None:
-    """Fit how n_c grows with the order M; say what that excludes, and if the horizon bends it."""
+    """Fit how n_c grows with the order M.
+
+    The power law and Theorem 4, with intervals; what they exclude; whether the horizon bends them.
+    """
     import analysis
     from analysis.tables import law_summary, law_table
 
@@ -236,7 +278,7 @@ def fit(results: str, as_json: bool) -> None:
         console.print(_table(table.columns[1:], [row[1:] for row in table.rows]))
         for text in (
             analysis.verdict(power_law, check),
-            analysis.theorem4_constants(theorem4),
+            analysis.theorem4_constants(theorem4, check),
             analysis.horizon_words(check),
             "",
         ):
@@ -248,7 +290,10 @@ def fit(results: str, as_json: bool) -> None:
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Instead of figures/.")
 @_complains
 def figures(results: str, out: Path | None) -> None:
-    """Draw the phase diagram, the boundary with its laws, and learning curves: PNG and SVG."""
+    """Draw the figures, as PNG and SVG.
+
+    The phase diagram, the boundary with its laws, and learning curves.
+    """
     from analysis.figures import draw_all
 
     _load(results)
@@ -258,7 +303,7 @@ def figures(results: str, out: Path | None) -> None:
 
 @main.command(epilog=f"{_example}sweeper schema > sweep.schema.json")
 def schema() -> None:
-    """Print the JSON schema of a spec, for editors to complete and check with."""
+    """Print the JSON schema of a spec, for editors."""
     from sweeper.spec.schema import json_schema
 
     click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
@@ -267,7 +312,7 @@ def schema() -> None:
 @main.command(epilog=f"{_example}sweeper version --json")
 @as_json
 def version(as_json: bool) -> None:
-    """Print the versions of the code and of the libraries that can move a number."""
+    """Print the versions that can move a number."""
     found: dict[str, str] = {"sweeper": code_version(), **json.loads(library_versions())}
     found["platform"] = platform.platform()
     if as_json:

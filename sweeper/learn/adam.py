@@ -10,7 +10,7 @@ class Adam:
     """Adam (Kingma & Ba 2015) as torch.optim.Adam does it, over a batch of trials.
 
     Attributes:
-        step: Updates made so far, (1,) float32, as torch keeps it.
+        step: Updates made so far, a scalar float32 tensor, as torch keeps it.
         mean: First moment, shaped as the weights.
         square: Second moment, shaped as the weights.
     """

@@ -78,6 +78,8 @@ def train(
                     yield ended
             except Exception:
                 left = [trial for trial in batch if trial.fingerprint not in done]
+                if not left:
+                    continue
                 if len(left) == 1:
                     yield [TrialResult.failure(left[0], traceback.format_exc(), started_at)]
                 else:  # perhaps too large for the memory: smaller batches, each from its start
@@ -191,10 +193,7 @@ class _Run:
 
 
 def _settle_numerics(device: str) -> None:
-    """Subnormals flushed (they cost a factor 7 below the boundary); one thread, for equal bits.
-
-    Both belong to the calling thread, which may change between two items of a generator.
-    """
+    """Subnormals flushed (they cost a factor 7 below the boundary); one thread, for equal bits."""
     torch.set_flush_denormal(True)
     if device == "cpu":
         torch.set_num_threads(1)

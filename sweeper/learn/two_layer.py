@@ -44,7 +44,7 @@ def step_flops(trial: Trial) -> int:
 def trial_bytes(trial: Trial) -> int:
     """Device memory that one trial of a batch needs, roughly: state, activations, targets."""
     M, K, n = trial.group_order, trial.hidden_size, trial.n_train
-    return 4 * (6 * 3 * M * K + 4 * n * K + 3 * n * M + 6 * M * M)
+    return 4 * (6 * 3 * M * K + 4 * n * K + 5 * n * M + 8 * M * M)
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,7 @@ class TwoLayerBatch:
         sides = np.stack([in_train, 1 - in_train], axis=2)
         self._sides = self._send(sides).to(dtype)  # (B, M², 2): 1 where a pair is train, or test
         self._side_sizes = sides.sum(axis=1)[:, None]  # (B, 1, 2)
-        self._table = self._send(self._group.table)
-        self._all_targets = self._centred_one_hot(self._table.reshape(-1), dtype)  # (M², M)
+        self._labels = self._send(self._group.table).reshape(1, -1, 1)  # (1, M², 1)
 
     def _send(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
@@ -155,13 +154,16 @@ class TwoLayerBatch:
         V = (Vt - Vt.mean(1, keepdim=True)).mT
         budget = _CHUNK_ELEMENTS["cpu" if self._device.type == "cpu" else "cuda"]
         chunk = max(1, budget // (B * M * K))
+        minus_one = weights.new_full((1, 1, 1), -1.0)
         sums = torch.zeros(B, 2, 2, device=weights.device, dtype=weights.dtype)
         for first in range(0, M, chunk):
             rows = slice(first * M, min(first + chunk, M) * M)
             hidden = (left[:, first : first + chunk, None] + right[:, None]).square_()
             outputs = torch.bmm(hidden.view(B, -1, K), V)  # (B, chunk·M, M)
-            correct = outputs.argmax(2) == self._table[first : first + chunk].reshape(-1)
-            loss = outputs.sub_(self._all_targets[rows]).square_().sum(2)
+            labels = self._labels[:, rows].expand(B, -1, -1)
+            correct = outputs.argmax(2) == labels[:, :, 0]
+            outputs.scatter_add_(2, labels, minus_one.expand_as(labels)).add_(1.0 / M)
+            loss = outputs.square_().sum(2)
             both = torch.stack([loss, correct.to(loss.dtype)], dim=1)  # (B, 2, chunk·M)
             sums += torch.bmm(both, self._sides[:, rows])
         means = sums.cpu().double().numpy() / self._side_sizes  # counts divide to exact shares

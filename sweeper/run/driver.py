@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
-from sweeper.run.executor import Executor, Job
+from sweeper.run.executor import Executor, ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
 from sweeper.run.packs import estimated_seconds, make_packs
@@ -106,24 +106,29 @@ def _run(
     resources = sweep.spec.resources
     log_file = folder.log_file(provenance.run_id)
     announce = "ending; what is finished is kept, the same command goes on (again: end at once)"
-    with Interrupt(lambda: progress.say(announce)) as interrupt:
+    executor: Executor | None = None
+    try:
         executor = open_executor(log_file)
-        try:
-            packs = make_packs(
-                todo,
-                executor.workers(resources),
-                resources.gpus_per_worker > 0,
-                resources.pack_size,
-            )
-            with progress, ShardWriter(folder, provenance.run_id) as writer:
-                ledger = Ledger(todo, packs, provenance, writer, progress)
-                executor.run(Job(todo, provenance, resources, device), ledger, interrupt)
-        except Exception as error:
-            error.add_note(f"the log is {log_file}")
-            raise
-        finally:
+        packs = make_packs(
+            todo, executor.workers(resources), resources.gpus_per_worker > 0, resources.pack_size
+        )
+        # entered after the executor has started, for Ray takes signals for itself
+        with (
+            Interrupt(lambda: progress.say(announce)) as interrupt,
+            progress,
+            ShardWriter(folder, provenance.run_id) as writer,
+        ):
+            ledger = Ledger(todo, packs, provenance, writer, progress)
+            executor.run(Job(todo, provenance, resources, device), ledger, interrupt)
+        if not ledger.ended and not interrupt.requested:
+            raise ExecutorError("the executor ended before all trials did")
+    except Exception as error:
+        error.add_note(f"the log is {log_file}")
+        raise
+    finally:
+        if executor is not None:
             executor.close()
-        return interrupt.requested and not ledger.ended
+    return not ledger.ended
 
 
 def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance, trials: int) -> None:
@@ -151,5 +156,9 @@ def _outcomes(plan: pa.Table, records: pa.Table) -> Counter[str]:
 
 
 def _holder(run_id: str) -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = f"uid {os.getuid()}"
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return f"run {run_id} of {getpass.getuser()} on {host()}, process {os.getpid()}, since {now}"
+    return f"run {run_id} of {user} on {host()}, process {os.getpid()}, since {now}"

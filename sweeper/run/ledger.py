@@ -45,7 +45,7 @@ class Ledger:
 
     @property
     def ended(self) -> bool:
-        """All packs are done."""
+        """Every trial is finished."""
         return self._queue.ended
 
     def take(self) -> Pack | None:

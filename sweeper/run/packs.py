@@ -1,4 +1,4 @@
-"""Trials grouped into packs, and the ledger of which packs are still to be run."""
+"""Trials grouped into packs, and the queue of the packs that are still to be run."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -13,6 +13,8 @@ MAX_ATTEMPTS = 3
 """A trial that was alone with its worker when it died this often is recorded as failed."""
 
 _PACK_SECONDS = (2.0, 15.0)
+_MAX_PACKS = 5000
+"""More would weigh on Tune, which keeps every pack it has run in its state."""
 _GPU_PACK_SIZE = 512
 _STEP_SECONDS = 50e-6
 _FLOPS_PER_SECOND = 8e10
@@ -50,7 +52,8 @@ def make_packs(
     seconds = estimated_seconds(plan)
     shapes = plan.select(SHAPE).to_pandas().groupby(SHAPE, sort=False).ngroup().to_numpy()
     shortest, longest = _PACK_SECONDS
-    target = float(np.clip(seconds.sum() / (8 * workers), shortest, longest))
+    total = float(seconds.sum())
+    target = max(float(np.clip(total / (8 * workers), shortest, longest)), total / _MAX_PACKS)
     costs: list[float] = []
     packs: list[Pack] = []
     for shape in range(int(shapes.max()) + 1):
@@ -75,7 +78,7 @@ def estimated_seconds(plan: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.floa
 
 
 class PackQueue:
-    """Which packs wait, which are out, which trials are finished; knows no executor.
+    """Which packs wait and which trials are finished; knows no executor.
 
     A worker that dies loses only what it had not delivered. The rest of its pack is tried again;
     if that dies too it is halved, until a trial is alone with its deaths and given up.
@@ -89,20 +92,16 @@ class PackQueue:
             trials: Rows of the plan that their rows refer to.
         """
         self._waiting = deque(packs)
-        self._out = 0
         self._finished = np.zeros(trials, dtype=bool)
 
     @property
     def ended(self) -> bool:
-        """Nothing waits and nothing is out."""
-        return not self._waiting and not self._out
+        """Every trial is finished."""
+        return bool(self._finished.all())
 
     def take(self) -> Pack | None:
         """The next pack, or None while there is none to hand out."""
-        if not self._waiting:
-            return None
-        self._out += 1
-        return self._waiting.popleft()
+        return self._waiting.popleft() if self._waiting else None
 
     def deliver(self, rows: list[int]) -> list[bool]:
         """Note finished trials; for each, whether this is the first time it is delivered."""
@@ -112,13 +111,11 @@ class PackQueue:
 
     def close(self, pack: Pack) -> None:
         """Take back a pack that came to its end."""
-        self._out -= 1
         if self._left(pack):
             raise RuntimeError(f"a pack ended without {len(self._left(pack))} of its trials")
 
     def put_back(self, pack: Pack) -> None:
         """Take back a pack that no worker has begun: the next to be handed out."""
-        self._out -= 1
         self._waiting.appendleft(pack)
 
     def lose(self, pack: Pack) -> list[int]:
@@ -127,7 +124,6 @@ class PackQueue:
         Returns:
             Rows that are given up, to be recorded as failed; the others wait again.
         """
-        self._out -= 1
         left, deaths = self._left(pack), pack.deaths + 1
         if not left:
             return []

@@ -19,7 +19,6 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # ours asks for an end instead
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one speaks even when told to be silent
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import pyarrow as pa
 import ray
@@ -78,35 +77,40 @@ class RayExecutor:
                 log_to_driver=False,
                 logging_level=logging.WARNING,
             )
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except BaseException as error:
             self._quiet.__exit__(None, None, None)
+            if not isinstance(error, (ConnectionError, RuntimeError, ValueError)):
+                raise
             reason = str(error.__cause__ or error).strip().splitlines()[-1]
             raise ExecutorError(f"no Ray cluster at {address}: {reason}") from error
 
     def workers(self, resources: Resources) -> int:
-        """How many workers the cluster has room for now.
+        """How many workers the cluster's nodes have room for.
 
         Raises:
-            ExecutorError: None.
+            ExecutorError: No node has room for one.
         """
-        total: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        fits = int(total.get("CPU", 0) / resources.cpus_per_worker)
-        if resources.gpus_per_worker:
-            fits = min(fits, int(total.get("GPU", 0) / resources.gpus_per_worker))
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        fits = sum(_room(node, resources) for node in nodes)
         if not fits:
-            have = f"{total.get('CPU', 0):g} CPUs and {total.get('GPU', 0):g} GPUs"
+            have = ", ".join(
+                f"{n.get('CPU', 0):g} CPUs and {n.get('GPU', 0):g} GPUs" for n in nodes
+            )
             raise ExecutorError(
                 f"a worker should get {resources.cpus_per_worker:g} CPUs and "
-                f"{resources.gpus_per_worker:g} GPUs; the cluster has {have}"
+                f"{resources.gpus_per_worker:g} GPUs on one node; the nodes have {have}"
             )
         return min(fits, resources.workers or fits)
 
     def run(self, job: Job, ledger: Ledger, interrupt: Interrupt) -> None:
         """Run packs until the ledger has ended or an end is requested."""
-        feed = _Feed(ledger)
+        feed = _Feed(ledger, interrupt)
         resources = {"CPU": job.resources.cpus_per_worker, "GPU": job.resources.gpus_per_worker}
+        # A worker that was given no GPU may still see them all; it would share them with everyone.
+        no_gpu = job.device == "auto" and not job.resources.gpus_per_worker
+        device = "cpu" if no_gpu else job.device
         trainable = tune.with_parameters(
-            PackTrainable, plan=job.plan, provenance=job.provenance, device=job.device
+            PackTrainable, plan=job.plan, provenance=job.provenance, device=device
         )
         with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch:
             tuner = tune.Tuner(
@@ -123,7 +127,7 @@ class RayExecutor:
                     name=job.provenance.run_id,
                     storage_path=scratch,
                     verbose=0,
-                    stop=_StopWhen(interrupt),
+                    stop=_StopWhen(interrupt, feed),
                     callbacks=[_Mail(feed)],
                     failure_config=tune.FailureConfig(max_failures=0),
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
@@ -189,9 +193,9 @@ class _Here:
 class _Feed(_Here, Searcher):
     """Tune asks here for its next trial: a pack of the ledger."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, interrupt: Interrupt) -> None:
         super().__init__()
-        self._ledger = ledger
+        self._ledger, self._interrupt = ledger, interrupt
         self._out: dict[str, Pack] = {}
         self._ready: set[str] = set()
         self._mute_deaths = 0
@@ -219,7 +223,15 @@ class _Feed(_Here, Searcher):
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        pack = self._out.pop(trial_id)
+        pack = self._out.pop(trial_id, None)
+        if pack is None or self.error or self._interrupt.requested:
+            return
+        try:
+            self._take_back(trial_id, pack, error)
+        except Exception as failure:  # as in `receive`
+            self.error = failure
+
+    def _take_back(self, trial_id: str, pack: Pack, error: bool) -> None:
         if error and trial_id not in self._ready:
             self._ledger.put_back(pack)
             self._mute_deaths += 1
@@ -231,7 +243,7 @@ class _Feed(_Here, Searcher):
                 )
         elif error:
             self._ledger.lose(pack)
-        elif not self.error:
+        else:
             self._ledger.close(pack)
         self._ready.discard(trial_id)
 
@@ -260,22 +272,34 @@ class _Mail(_Here, tune.Callback):
 
 
 class _StopWhen(_Here, tune.Stopper):
-    def __init__(self, interrupt: Interrupt) -> None:
-        self._interrupt = interrupt
+    """Ends the whole run, on request or on an error; never a single pack."""
+
+    def __init__(self, interrupt: Interrupt, feed: _Feed) -> None:
+        self._interrupt, self._feed = interrupt, feed
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
-        return self._interrupt.requested
+        return False
 
     def stop_all(self) -> bool:
-        return self._interrupt.requested
+        return self._interrupt.requested or self._feed.error is not None
+
+
+def _room(node: dict[str, float], resources: Resources) -> int:
+    """Workers that fit on a node."""
+    fits = int(node.get("CPU", 0) / resources.cpus_per_worker)
+    if resources.gpus_per_worker:
+        fits = min(fits, int(node.get("GPU", 0) / resources.gpus_per_worker))
+    return fits
 
 
 def _knock(address: str) -> None:
     """Ray waits for minutes where nobody answers; a user should know at once."""
     host, _, port = address.rpartition(":")
+    if not host or not port.isdigit():
+        raise ExecutorError(f"{address!r} is no address of a Ray cluster; it should be HOST:PORT")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
-    except (OSError, ValueError) as error:
+    except (OSError, OverflowError) as error:
         raise ExecutorError(f"no Ray cluster at {address}: {error}") from None
 
 

@@ -47,7 +47,7 @@ class Resources(Strict):
     workers: Count | None = Field(
         default=None, description="Workers at most; by default as many as fit."
     )
-    cpus_per_worker: Annotated[float, Field(gt=0)] = Field(default=1, description="CPU cores.")
+    cpus_per_worker: Annotated[float, Field(ge=0.01)] = Field(default=1, description="CPU cores.")
     gpus_per_worker: Annotated[float, Field(ge=0)] = Field(
         default=0, description="GPUs; a fraction shares one."
     )

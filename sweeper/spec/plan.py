@@ -16,6 +16,7 @@ from sweeper.spec.problems import Problem, SpecError
 from sweeper.spec.trial import TRIAL_SCHEMA, fingerprints
 
 MAX_TRIALS = 10_000_000
+MAX_EVALUATIONS = 100_000
 
 PLAN_SCHEMA = pa.schema([pa.field("fingerprint", pa.string(), nullable=False), *TRIAL_SCHEMA])
 
@@ -46,6 +47,12 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
             document.problem(
                 ("axes",), f"{total:,} combinations; at most {MAX_TRIALS:,} make one sweep"
             )
+        )
+    evaluations = int(axes["max_steps"].max()) // spec.training.eval_every
+    if evaluations > MAX_EVALUATIONS:
+        text = f"{evaluations:,} evaluations a trial, by training.eval_every; at most"
+        problems.append(
+            document.problem(("axes", "max_steps"), f"{text} {MAX_EVALUATIONS:,} can be kept")
         )
     if problems:
         raise SpecError(document.path, problems)

@@ -28,7 +28,7 @@ class Outcome(StrEnum):
     UNDERFIT = "underfit"
     """Horizon reached with training accuracy below 0.99."""
     DIVERGED = "diverged"
-    """The loss or a weight became NaN or infinite."""
+    """A loss became NaN or infinite."""
     STOPPED = "stopped"
     """Ended by a budget or an early-stopping rule, which the record names."""
     FAILED = "failed"

@@ -18,10 +18,10 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -182,12 +182,25 @@ class ResultsFolder:
         folder, _, base = f"{self.path}/{name}".rpartition("/")
         self.filesystem.create_dir(folder)
         aside = f"{folder}/.{base}.{time.time_ns():x}.tmp"
-        with self.filesystem.open_output_stream(aside) as stream:
-            stream.write(content)
-        if self.local_path is not None:  # on the disk before it has its name, power cut or not
-            with Path(aside).open("rb") as file:
-                os.fsync(file.fileno())
-        self.filesystem.move(aside, f"{folder}/{base}")
+        try:
+            with self.filesystem.open_output_stream(aside) as stream:
+                stream.write(content)
+            self._sync(aside)
+            self.filesystem.move(aside, f"{folder}/{base}")
+            self._sync(folder)
+        except BaseException:
+            with suppress(OSError):
+                self.filesystem.delete_file(aside)
+            raise
+
+    def _sync(self, path: str) -> None:
+        """See a file, or a folder's names, on the disk: a power cut then cannot undo it."""
+        if self.local_path is not None:
+            number = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(number)
+            finally:
+                os.close(number)
 
     # ---------------------------------------------------------------- owning
 
@@ -196,11 +209,7 @@ class ResultsFolder:
         if self.local_path is None or not (self.local_path / "driver.lock").exists():
             return None
         with (self.local_path / "driver.lock").open() as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return file.read().strip()
-        return None
+            return None if _locked(file, fcntl.LOCK_SH) else file.read().strip()
 
     @contextmanager
     def lock(self, holder: str) -> Iterator[None]:
@@ -217,15 +226,35 @@ class ResultsFolder:
             return
         self.local_path.mkdir(parents=True, exist_ok=True)
         with (self.local_path / "driver.lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not _locked(file, fcntl.LOCK_EX):
                 file.seek(0)
-                raise ResultsError(f"{self.path}: in use by {file.read().strip()}") from None
+                raise ResultsError(f"{self.path}: in use by {file.read().strip()}")
             file.truncate(0)
             file.write(holder)
             file.flush()
-            yield
+            self._remove_leftovers()
+            try:
+                yield
+            finally:
+                file.truncate(0)
+
+    def _remove_leftovers(self) -> None:
+        """Delete what a killed driver was writing aside; only for the lock's holder."""
+        assert self.local_path is not None
+        for path in self.local_path.glob("*/.*.tmp"):
+            path.unlink()
+
+
+def _locked(file: IO[str], kind: int) -> bool:
+    """Take a lock, or tell that it is not to be had; who only asks holds it for a moment."""
+    for _ in range(10):
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.05)
+        else:
+            return True
+    return False
 
 
 def _check_schema(path: str, kind: str, found: pa.Schema, expected: pa.Schema) -> None:

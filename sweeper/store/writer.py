@@ -51,16 +51,16 @@ class ShardWriter:
         """Take in finished trials.
 
         Raises:
-            OSError: An earlier shard could not be written; its records are kept for a next try.
+            OSError: A shard could not be written; all records are kept for a next try.
         """
-        if self._error:
-            error, self._error = self._error, None
-            raise error
         with self._lock:
             if not self._records:
                 self._first = time.monotonic()
             self._records.append(records)
             self._curves.append(curves)
+        if self._error:
+            error, self._error = self._error, None
+            raise error
 
     def flush(self) -> None:
         """Write what is there as one shard.

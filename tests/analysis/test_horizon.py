@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis import HorizonStatus, fit_theorem4, horizon_check, thresholds
+from analysis.horizon import TOLERABLE_DRIFT
 
 MakeFrame = Callable[..., pd.DataFrame]
 
@@ -37,26 +38,25 @@ def test_an_ample_horizon_is_stable_and_its_exponent_is_right(
     assert str(check.status) == "β is stable from half the horizon to the whole"
 
 
-def test_groups_lost_at_half_the_horizon_do_not_pass_for_drift(diverging_sweep: MakeFrame) -> None:
-    """The drift compares like with like: the groups that have a threshold at both."""
-    records = diverging_sweep(slowness=250)
-    (check,) = horizon_check(records)
-    at_half, at_whole = check.fits[0.5], check.fits[1.0]
-    assert 3 <= len(at_half.groups) < len(at_whole.groups)
-    assert at_half.law is not None
-    common = records[records["group"].isin(at_half.groups["group"])]
-    (alone,) = horizon_check(common)
-    assert check.drift == pytest.approx(alone.drift)
-
-
-def test_too_few_groups_at_half_the_horizon_cannot_tell(diverging_sweep: MakeFrame) -> None:
-    (check,) = horizon_check(diverging_sweep(slowness=1500, orders=(11, 17, 23)))
-    assert len(check.fits[1.0].groups) == 3
+def test_groups_that_come_in_with_the_last_half_are_refused(diverging_sweep: MakeFrame) -> None:
+    """They are the ones that the horizon holds up: the others may well be stable without them."""
+    (check,) = horizon_check(diverging_sweep(slowness=250))
+    assert 3 <= len(check.fits[0.5].groups) < len(check.fits[1.0].groups)
     assert (check.status, check.drift) == (HorizonStatus.CANNOT_TELL, None)
     assert str(check.status) == (
-        "too few groups have a threshold at half the horizon and at the whole to see whether β"
-        " moves with it: raise max_steps, or add n_train above the thresholds"
+        "a group fitted at the whole horizon has no threshold yet at half of it, so that it cannot"
+        " be seen whether β moves with it: raise max_steps, or add n_train above the thresholds"
     )
+
+
+def test_a_wide_interval_excuses_no_large_drift(diverging_sweep: MakeFrame) -> None:
+    """The outlier that the horizon makes widens the interval: what is allowed has a limit."""
+    records = diverging_sweep(slowness=60, orders=(11, 17, 97))
+    (check,) = horizon_check(records)
+    law = check.fits[1.0].law
+    assert law is not None
+    assert law.beta.half_width > TOLERABLE_DRIFT
+    assert check.allowed == TOLERABLE_DRIFT
 
 
 def test_without_a_law_there_is_nothing_to_check(diverging_sweep: MakeFrame) -> None:

@@ -45,7 +45,7 @@ def test_a_drifting_exponent_gets_no_verdict(m_log_m: pd.DataFrame) -> None:
         " allows, so it measures the cap on steps: raise max_steps, and space n_train more finely"
         " about the thresholds (by −0.050 from half to the whole, against 0.010 allowed)."
     )
-    assert "No verdict on the law, because too few groups have a threshold at half" in verdict(
+    assert "No verdict on the law, because a group fitted at the whole horizon has no" in verdict(
         fit, checked(fit, HorizonStatus.CANNOT_TELL, None)
     )
 
@@ -172,6 +172,10 @@ def test_the_constants_of_theorem_4_are_told_where_they_exist(
         "As C M log(M/δ), Theorem 4 has δ = 1.00 (0.78 to 1.24) and C = 2.70 at that δ;"
         " the two can hardly be told apart, β and n* can."
     )
+    refused = theorem4_constants(
+        fit_theorem4(m_log_m), checked(fit_theorem4(m_log_m), HorizonStatus.DRIFTS)
+    )
+    assert refused == f"No C and δ for Theorem 4, because {HorizonStatus.DRIFTS}."
     linear = cells(ORDERS, 2.7 * ORDERS, width=0.02, setting=WHERE)
     assert theorem4_constants(fit_theorem4(linear)) == (
         "No C and δ for Theorem 4, because the interval of β does not lie above 1, where n ∝ M"

@@ -165,11 +165,12 @@ def test_killed_workers_lose_and_repeat_nothing(medium: Path) -> None:
     pd.testing.assert_frame_equal(table(medium), table(medium, "undisturbed"), check_exact=True)
 
 
-def test_ctrl_c_ends_well_and_the_same_command_goes_on(medium: Path) -> None:
-    process = start(medium, "--workers", "1")
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_well_and_the_same_command_goes_on(medium: Path, ending: int) -> None:
+    process = start(medium, "--workers", "2")
     wait_for_records(medium, 1, process)
     family = descendants(process)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ending)
     said = process.communicate(timeout=60)[0]
     assert process.returncode == 130, said
     assert "ending; what is finished is kept" in said
@@ -180,6 +181,37 @@ def test_ctrl_c_ends_well_and_the_same_command_goes_on(medium: Path) -> None:
     run(medium, "--executor", "inline")
     assert len(records(medium)) == 48
     pd.testing.assert_frame_equal(records(medium).loc[kept.index], kept)
+
+
+def test_ctrl_c_twice_ends_at_once(medium: Path) -> None:
+    process = start(medium, "--executor", "inline")
+    wait_for_records(medium, 1, process)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    assert 0 < len(records(medium)) < 48
+
+
+def test_a_full_or_broken_disk_ends_the_run(medium: Path) -> None:
+    """The curves' folder becomes a file: the run ends soon, says why, and can be gone on with."""
+    process = start(medium, "--workers", "2")
+    wait_for_records(medium, 1, process)
+    folder = medium.parent / "results" / "medium"
+    (folder / "curves").rename(folder / "aside")
+    (folder / "curves").write_text("in the way")
+    kept = len(list((folder / "records").iterdir()))
+    said = process.communicate(timeout=60)[0]
+    assert process.returncode == 2, said
+    assert "curves" in said
+    assert "the log is " in said
+    assert "Traceback" not in said
+    assert len(list((folder / "records").iterdir())) == kept
+    (folder / "curves").unlink()
+    (folder / "aside").rename(folder / "curves")
+    run(medium, "--executor", "inline")
+    assert len(records(medium)) == 48
 
 
 def test_trials_that_kill_their_worker_are_given_up_and_the_others_finish(
@@ -262,6 +294,9 @@ def test_the_address_of_no_cluster_is_refused(small_spec: Path) -> None:
     said = run(small_spec, "--address", "127.0.0.1:1", code=2)
     assert "no Ray cluster at 127.0.0.1:1" in said
     assert "Traceback" not in said
+    said = run(small_spec, "--address", "nowhere", code=2)
+    assert "'nowhere' is no address of a Ray cluster; it should be HOST:PORT" in said
+    assert "Ray Client" in run(small_spec, "--address", "ray://127.0.0.1:10001", code=2)
 
 
 def cluster_processes(folder: str) -> list[psutil.Process]:
@@ -292,7 +327,7 @@ def test_a_running_cluster_is_used_and_left_running(
         assert cluster_processes(folder)
         small_spec.write_text(small_spec.read_text() + "resources: {cpus_per_worker: 3}\n")
         small_spec.write_text(small_spec.read_text().replace("150", "151"))
-        assert "a worker should get 3 CPUs and 0 GPUs; the cluster has 2 CPUs and 0 GPUs" in run(
+        assert "should get 3 CPUs and 0 GPUs on one node; the nodes have 2 CPUs and 0 GPUs" in run(
             small_spec, "--address", address, code=2
         )
     finally:

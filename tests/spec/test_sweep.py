@@ -65,6 +65,16 @@ def test_an_axis_is_a_value_a_list_or_a_range(written: str, values: list[float])
     assert found == pytest.approx(values, rel=1e-12)
 
 
+def test_generated_values_are_the_numbers_a_person_would_write() -> None:
+    """Else the same trial, written as a list, would have another fingerprint and run again."""
+    written = with_axis(learning_rate="[0.1, 0.2, 0.3]", weight_decay="[0.002, 0.004, 0.008]")
+    generated = with_axis(
+        learning_rate="{from: 0.1, to: 0.3, step: 0.1}",
+        weight_decay="{log: [0.002, 0.008], count: 3}",
+    )
+    assert column(generated, "fingerprint") == column(written, "fingerprint")
+
+
 def test_whole_number_axes_take_ranges_and_floats_that_are_whole() -> None:
     text = with_axis(
         M="{from: 11, to: 31, step: 10}", hidden_size="{log: [16, 64], count: 3}", max_steps="1e3"
@@ -247,6 +257,11 @@ def test_too_many_pairs_are_told_beside_other_problems() -> None:
             with_axis(learning_rate="{from: 1, to: 2, count: 100000}",
                       weight_decay="{from: 1, to: 2, count: 1000}"),
             ["s.yaml:2 axes: 400,000,000 combinations; at most 10,000,000 make one sweep"],
+        ),
+        (
+            with_axis(max_steps="100000000"),
+            ["s.yaml:8 axes.max_steps: 4,000,000 evaluations a trial, by training.eval_every; at "
+             "most 100,000 can be kept"],
         ),
         (
             GOOD + "task: {group: dihedral}\n",

@@ -179,8 +179,20 @@ def test_the_writer_keeps_what_it_could_not_write(tmp_path: Path, trial: Make) -
         writer.add(*finished([trial()]))
         with pytest.raises(OSError, match="curves"):
             writer.flush()
+        time.sleep(FLUSH_SECONDS + 1)  # it has tried again by itself
+        with pytest.raises(OSError, match="curves"):
+            writer.add(*finished([trial(seed=1)]))
         (tmp_path / "curves").unlink()
-    assert folder.records().num_rows == 1
+    assert folder.records().num_rows == 2
+
+
+def test_what_a_killed_driver_left_half_written_is_removed(tmp_path: Path, trial: Make) -> None:
+    folder = ResultsFolder.at(tmp_path)
+    write(folder, "a", [trial()])
+    (tmp_path / "records" / ".b.parquet.12.tmp").write_bytes(b"half")
+    with folder.lock("me"):
+        pass
+    assert [path.name for path in (tmp_path / "records").iterdir()] == ["a.parquet"]
 
 
 HOLD = """\

@@ -106,6 +106,32 @@ def law_table(fits: list[LawFit]) -> Table:
     return Table(columns, [_law_row(fit) for fit in fits])
 
 
+def rivals_table(rivals: pd.DataFrame) -> Table:
+    """One row a law, the best by AICc first.
+
+    Args:
+        rivals: As `compare_laws` gives them.
+    """
+    columns = ["law", "parameters", "residual sd", "ΔAICc", "error on the largest, held out"]
+    return Table(
+        columns,
+        [
+            [
+                row["law"],
+                str(row["n_parameters"]),
+                _percent(row["residual_sd"]),
+                _number(row["delta_aicc"], ".1f"),
+                _percent(row["held_out_error"]),
+            ]
+            for row in rivals.to_dict("records")
+        ],
+    )
+
+
+def _percent(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else f"{100 * value:.1f} %"
+
+
 def _number(value: float | None, form: str) -> str:
     return "–" if value is None or not math.isfinite(value) else format(value, form)
 

@@ -1,7 +1,7 @@
 """What a fit means, in plain words."""
 
 from analysis.horizon import HorizonCheck, HorizonStatus
-from analysis.laws import Estimate, FitStatus, Law, LawFit, constants
+from analysis.laws import Estimate, FitStatus, Form, Law, LawFit, constants
 
 
 def span(estimate: Estimate) -> str:
@@ -24,8 +24,9 @@ def verdict(fit: LawFit, check: HorizonCheck | None = None) -> str:
     if law is None:
         return f"{fit.setting}: no law ({fit.form}), because {fit.status}."
     orders = fit.groups["group_order"]
+    how = "as M to the power" if fit.form is Form.POWER else "with the local exponent"
     sentences = [
-        f"{fit.setting}: n_c grows as M to the power β = {span(law.quoted_beta)} at"
+        f"{fit.setting}: n_c grows {how} β = {span(law.quoted_beta)} at"
         f" M* = {law.order_star:.1f} ({fit.form}, {len(orders)} groups, M = {orders.min()} to"
         f" {orders.max()})."
     ]

@@ -262,11 +262,12 @@ def fit(results: str, as_json: bool) -> None:
     The power law and Theorem 4, with intervals; what they exclude; whether the horizon bends them.
     """
     import analysis
-    from analysis.tables import law_summary, law_table
+    from analysis.tables import law_summary, law_table, rivals_table
 
     records = _load(results)
     checks = {check.setting: check for check in analysis.horizon_check(records)}
-    fits = analysis.fit_laws(analysis.thresholds(records))
+    cells = analysis.thresholds(records)
+    fits = analysis.fit_laws(cells)
     if as_json:
         found = [law_summary(one, checks[one.setting]) for one in fits]
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
@@ -274,8 +275,11 @@ def fit(results: str, as_json: bool) -> None:
     console = _console()
     for setting, check in checks.items():
         power_law, theorem4 = [one for one in fits if one.setting == setting]
-        table = law_table([power_law, theorem4])
-        console.print(_table(table.columns[1:], [row[1:] for row in table.rows]))
+        laws = law_table([power_law, theorem4])
+        rivals = rivals_table(analysis.compare_laws(cells[cells["setting"] == setting]))
+        console.print(_table(laws.columns[1:], [row[1:] for row in laws.rows]))
+        if power_law.law:
+            console.print(_table(rivals.columns, rivals.rows))
         for text in (
             analysis.verdict(power_law, check),
             analysis.theorem4_constants(theorem4, check),

@@ -54,6 +54,7 @@ def _figures(location: str | Path, records: pd.DataFrame) -> dict[str, Figure]:
     checks = {check.setting: check for check in horizon_check(records)}
     labels = setting_labels(records)
     figures = {"phase_diagram": phase_diagram(records, cells, _one_each(fits))}
+    cells_shown: dict[str, pd.DataFrame] = {}
     for number, setting in enumerate(sorted(labels.unique()), start=1):
         mark = f"-{number}" if len(checks) > 1 else ""
         here = [fit for fit in fits if fit.setting == setting]
@@ -61,9 +62,12 @@ def _figures(location: str | Path, records: pd.DataFrame) -> dict[str, Figure]:
         figures[f"boundary{mark}"] = boundary(part, here, checks[setting])
         runs = records[labels == setting]
         for group in _ends_and_middle(runs):
-            cell = runs[runs["group"] == group]
-            curves = load_curves(location, cell["fingerprint"].tolist())
-            figures[f"curves{mark}-{group}"] = learning_curves(cell, curves)
+            cells_shown[f"curves{mark}-{group}"] = runs[runs["group"] == group]
+    wanted = [name for cell in cells_shown.values() for name in cell["fingerprint"]]
+    curves = load_curves(location, wanted)  # once: a sweep's curves are many
+    for name, cell in cells_shown.items():
+        own = curves[curves["fingerprint"].isin(cell["fingerprint"])]
+        figures[name] = learning_curves(cell, own)
     return figures
 
 

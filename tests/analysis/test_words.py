@@ -7,10 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import FitStatus, fit_laws, fit_power_law, fit_theorem4, horizon_check, thresholds
+from analysis import (
+    FitStatus,
+    compare_laws,
+    fit_laws,
+    fit_power_law,
+    fit_theorem4,
+    horizon_check,
+    thresholds,
+)
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import LawFit
-from analysis.tables import law_summary, law_table, plain, threshold_table
+from analysis.tables import law_summary, law_table, plain, rivals_table, threshold_table
 from analysis.words import horizon_words, theorem4_constants, verdict
 
 MakeFrame = Callable[..., pd.DataFrame]
@@ -32,9 +40,9 @@ def test_a_verdict_names_the_setting_and_claims_consistency_not_proof(
 ) -> None:
     fit = fit_theorem4(m_log_m)
     assert verdict(fit, checked(fit, HorizonStatus.STABLE)) == (
-        f"{WHERE}: n_c grows as M to the power β = 1.25 (1.24 to 1.27) at M* = 54.1 (Theorem 4,"
-        " 7 groups, M = 23 to 127). Consistent with M log M (local exponent 1.25), which is no"
-        " proof of it. Not with n ∝ M, M^(5/3) and M² (a constant fraction)."
+        f"{WHERE}: n_c grows with the local exponent β = 1.25 (1.24 to 1.27) at M* = 54.1"
+        " (Theorem 4, 7 groups, M = 23 to 127). Consistent with M log M (local exponent 1.25),"
+        " which is no proof of it. Not with n ∝ M, M^(5/3) and M² (a constant fraction)."
     )
 
 
@@ -194,3 +202,14 @@ def test_the_horizon_is_told_with_every_exponent(m_log_m: pd.DataFrame) -> None:
         f"Horizon: β is {fit.law.beta.value:.3f} at 4,000 steps: β is stable from half the horizon"
         " to the whole (by +0.001 from half to the whole, against 0.010 allowed)."
     )
+
+
+def test_the_table_of_rivals_has_a_row_a_law(m_log_m: pd.DataFrame) -> None:
+    shown = rivals_table(compare_laws(m_log_m))
+    assert {row[0] for row in shown.rows} == {
+        "power law", "Theorem 4", "n ∝ M", "M log M", "M^(5/3)", "M²",
+    }  # fmt: skip
+    found = {row[0]: row for row in shown.rows}
+    assert found["M log M"][1:3] == ["1", "0.0 %"]
+    assert float(found["M²"][3]) > 50
+    assert rivals_table(compare_laws(m_log_m[:2])).rows[0][4] == "–"

@@ -35,8 +35,6 @@ class Job:
 class Executor(Protocol):
     """Runs packs somewhere. The same plan gives the same records under every executor."""
 
-    name: str
-
     def workers(self, resources: Resources) -> int:
         """How many packs run at once."""
         ...

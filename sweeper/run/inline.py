@@ -10,8 +10,6 @@ from sweeper.spec.model import Resources
 class InlineExecutor:
     """This process is the only worker."""
 
-    name = "inline"
-
     def workers(self, resources: Resources) -> int:
         """One."""
         return 1

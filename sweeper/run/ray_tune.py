@@ -44,8 +44,6 @@ MAX_MUTE_DEATHS = 6
 class RayExecutor:
     """Workers are Ray actors, reused from pack to pack."""
 
-    name = "ray"
-
     def __init__(self, address: str | None, log_file: Path) -> None:
         """Connect to a cluster, or start a local one.
 

@@ -248,8 +248,11 @@ def thresholds(results: str, horizon: float, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(plain(cells), indent=2, ensure_ascii=False))
         return
-    table = threshold_table(cells)
-    _console().print(_table(table.columns, table.rows))
+    console = _console()
+    for setting, part in cells.groupby("setting", sort=False):
+        table = threshold_table(part)
+        console.print(str(setting), style="bold", highlight=False)
+        console.print(_table(table.columns, table.rows))
 
 
 @main.command(epilog=f"{_example}sweeper fit results/quickstart")

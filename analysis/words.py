@@ -65,8 +65,7 @@ def theorem4_constants(fit: LawFit, check: HorizonCheck | None = None) -> str:
     found = constants(fit.law)
     if found.delta is None or found.C is None:
         return f"No C and δ for Theorem 4, because {found.reason}."
-    impossible = round(found.delta.value, 2) > 1
-    above = " (the theorem has δ ≤ 1, which the interval reaches)" if impossible else ""
+    above = ", of which the theorem allows what is at most 1," if found.delta.high > 1 else ""
     return (
         f"As C M log(M/δ), Theorem 4 has δ = {span(found.delta)}{above} and C = {found.C:.2f} at"
         " that δ; the two can hardly be told apart, β and n* can."

@@ -160,6 +160,8 @@ def run(
 
     The same command again goes on after any end.
     """
+    if executor == "inline" and address:
+        raise click.UsageError("--address is for the ray executor; inline is this process")
     from sweeper.run.driver import run_sweep
     from sweeper.run.executor import Executor, ExecutorError
     from sweeper.run.progress import duration
@@ -265,24 +267,30 @@ def fit(results: str, as_json: bool) -> None:
     The power law and Theorem 4, with intervals; what they exclude; whether the horizon bends them.
     """
     import analysis
-    from analysis.tables import law_summary, law_table, rivals_table
+    from analysis.tables import law_summary, law_table, plain, rivals_table
 
     records = _load(results)
     checks = {check.setting: check for check in analysis.horizon_check(records)}
     cells = analysis.thresholds(records)
     fits = analysis.fit_laws(cells)
     if as_json:
-        found = [law_summary(one, checks[one.setting]) for one in fits]
+        rivals = {
+            str(setting): plain(analysis.compare_laws(part))
+            for setting, part in cells.groupby("setting")
+        }
+        found = [
+            law_summary(one, checks[one.setting]) | {"rivals": rivals[one.setting]} for one in fits
+        ]
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
     console = _console()
     for setting, check in checks.items():
         power_law, theorem4 = [one for one in fits if one.setting == setting]
         laws = law_table([power_law, theorem4])
-        rivals = rivals_table(analysis.compare_laws(cells[cells["setting"] == setting]))
+        compared = rivals_table(analysis.compare_laws(cells[cells["setting"] == setting]))
         console.print(_table(laws.columns[1:], [row[1:] for row in laws.rows]))
         if power_law.law:
-            console.print(_table(rivals.columns, rivals.rows))
+            console.print(_table(compared.columns, compared.rows))
         for text in (
             analysis.verdict(power_law, check),
             analysis.theorem4_constants(theorem4, check),
@@ -332,7 +340,7 @@ def version(as_json: bool) -> None:
 def _console() -> Console:
     """Standard output; tables in a file or a pipe are not squeezed into 80 columns."""
     console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 140))
+    return console if console.is_terminal else Console(width=max(console.width, 160))
 
 
 def _load(results: str) -> "pd.DataFrame":
@@ -348,7 +356,7 @@ def _load(results: str) -> "pd.DataFrame":
 def _table(columns: list[str], rows: list[list[Any]]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place == 0 else "right", no_wrap=True)
+        table.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
     for row in rows:
         table.add_row(*(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row))
     return table

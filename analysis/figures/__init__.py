@@ -12,7 +12,7 @@ from analysis.figures.curves import learning_curves
 from analysis.figures.phase import phase_diagram
 from analysis.figures.style import save
 from analysis.fitting import fit_laws
-from analysis.horizon import horizon_check
+from analysis.horizon import HorizonStatus, horizon_check
 from analysis.laws import LawFit
 from analysis.loading import load, load_curves, setting_labels
 
@@ -24,9 +24,9 @@ def draw_all(
 ) -> list[Path]:
     """Every figure of a results folder.
 
-    `phase_diagram`, one panel a setting; then for each setting `boundary`, and `curves-<group>` for
-    its smallest, middle and largest group. With several settings the latter two are numbered, in
-    order of the setting's words.
+    `phase_diagram`, one panel a setting, with its law unless the horizon bends it; then for each
+    setting `boundary`, and `curves-<group>` for its smallest, middle and largest group. With
+    several settings the latter two are numbered, in order of the setting's words.
 
     Args:
         location: A results folder: a local path or a `pyarrow.fs` URI.
@@ -53,7 +53,8 @@ def _figures(location: str | Path, records: pd.DataFrame) -> dict[str, Figure]:
     fits = fit_laws(cells)
     checks = {check.setting: check for check in horizon_check(records)}
     labels = setting_labels(records)
-    figures = {"phase_diagram": phase_diagram(records, cells, _one_each(fits))}
+    decided = [fit for fit in fits if checks[fit.setting].status is HorizonStatus.STABLE]
+    figures = {"phase_diagram": phase_diagram(records, cells, _one_each(decided))}
     cells_shown: dict[str, pd.DataFrame] = {}
     for number, setting in enumerate(sorted(labels.unique()), start=1):
         mark = f"-{number}" if len(checks) > 1 else ""

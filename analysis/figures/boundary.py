@@ -87,7 +87,7 @@ def _draw(axes: Axes, cells: pd.DataFrame, laws: Sequence[Law], base: Law | None
             centre, low, high = (relative(n, points, d) for n in law.predict(points, d))
             axes.fill_between(points, low, high, color=colour, alpha=0.2, linewidth=0, zorder=1)
             axes.plot(points, centre, color=colour, linestyle=dashes, zorder=3)
-            axes.lines[-1].set_label(f"{law.form}, 95 % band")
+            axes.lines[-1].set_label(f"{law.form}, 95 % band (scatter)")
     _brackets(axes, found, relative)
     _outside(axes, cells, relative)
     _means(axes, cells, relative)
@@ -156,7 +156,7 @@ def _annotation(laws: Sequence[Law], fits: Sequence[LawFit], check: HorizonCheck
         drift = f"{check.drift:+.3f}".replace("-", "−")
         lines.append(f"$\\beta$ moved {drift} over the last half of it{refused}")
     elif check:
-        lines.append("too few groups at half the horizon: no verdict")
+        lines.append("a group has no threshold at half of it: no verdict")
     return "\n".join(lines)
 
 

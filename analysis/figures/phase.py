@@ -118,11 +118,11 @@ def _brackets(axes: Axes, thresholds: pd.DataFrame) -> None:
     found = thresholds.dropna(subset="n_c").astype({"n_low": float, "n_high": float, "n_c": float})
     if found.empty:
         return
-    ends = ["n_low", "n_c", "n_high"]
-    logs = found.assign(**{name: np.log(found[name]) for name in ends})
-    means = logs.groupby(["group_order", "group"])[ends].mean().apply(np.exp).reset_index()
+    groups = found.assign(n_c=np.log(found["n_c"])).groupby(["group_order", "group"])
+    means = groups.agg({"n_low": "min", "n_c": "mean", "n_high": "max"}).reset_index()
     order = means["group_order"].to_numpy(float)
-    low, n_c, high = (means[name].to_numpy() / order**2 for name in ("n_low", "n_c", "n_high"))
+    n_c = np.exp(means["n_c"].to_numpy()) / order**2
+    low, high = (means[name].to_numpy() / order**2 for name in ("n_low", "n_high"))
     axes.errorbar(
         order,
         n_c,
@@ -135,7 +135,7 @@ def _brackets(axes: Axes, thresholds: pd.DataFrame) -> None:
         ecolor="black",
         elinewidth=1.2,
         capsize=2.5,
-        label="threshold $n_c$ with its bracket",
+        label="threshold $n_c$, all seeds' brackets",
         zorder=5,
     )
 
@@ -151,7 +151,9 @@ def _law(axes: Axes, fit: LawFit) -> None:
         axes.fill_between(points, low, high, color=_LAW, alpha=0.2, linewidth=0, zorder=3)
         for end in (low, high):
             axes.plot(points, end, color=_LAW, linewidth=0.7, zorder=3)
-        label = f"{fit.form}, fitted, 95 % band" + (", for each $d_k$" if fit.law.gamma else "")
+        label = f"{fit.form}, fitted, 95 % band (scatter)" + (
+            ", for each $d_k$" if fit.law.gamma else ""
+        )
         (line,) = axes.plot(points, centre, color=_LAW, linewidth=1.6, label=label, zorder=4)
         line.set_path_effects(_CASED_WHITE)
 

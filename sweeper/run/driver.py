@@ -78,7 +78,6 @@ def run_sweep(
         interrupted = False
         if todo.num_rows:
             provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
-            _describe(folder, sweep, provenance, todo.num_rows)
             done = sweep.plan.num_rows - todo.num_rows
             cost = float(estimated_seconds(todo).sum())
             progress = Progress(console, sweep.plan.num_rows, done, cost)
@@ -112,6 +111,7 @@ def _run(
         packs = make_packs(
             todo, executor.workers(resources), resources.gpus_per_worker > 0, resources.pack_size
         )
+        _describe(folder, sweep, provenance, todo.num_rows)
         # entered after the executor has started, for Ray takes signals for itself
         with (
             Interrupt(lambda: progress.say(announce)) as interrupt,

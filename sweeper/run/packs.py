@@ -127,14 +127,18 @@ class PackQueue:
         left, deaths = self._left(pack), pack.deaths + 1
         if not left:
             return []
-        if len(left) == 1 and deaths >= MAX_ATTEMPTS:
+        if len(pack.rows) == 1 and deaths >= MAX_ATTEMPTS:
             self._finished[list(left)] = True
             return list(left)
-        if deaths == 1 or len(left) == 1:
-            self._waiting.append(Pack(left, deaths))
+        if deaths == 1 or len(pack.rows) == 1:
+            pieces = [left]
         else:
             half = len(left) // 2
-            self._waiting += [Pack(left[:half], deaths), Pack(left[half:], deaths)]
+            pieces = [piece for piece in (left[:half], left[half:]) if piece]
+        for piece in pieces:
+            # a trial that is alone for the first time has all its attempts before it
+            newly_alone = len(piece) == 1 and len(pack.rows) > 1
+            self._waiting.append(Pack(piece, 0 if newly_alone else deaths))
         return []
 
     def _left(self, pack: Pack) -> tuple[int, ...]:

@@ -64,12 +64,12 @@ def read_text(path: Path) -> str:
     """
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise _refusal(path, f"larger than {MAX_BYTES:,} bytes; this is no spec")
+            raise _refusal(path, f"larger than {MAX_BYTES:,} bytes; this is no spec", 0)
         return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise _refusal(path, f"cannot be read: {error.strerror or error}") from None
+        raise _refusal(path, f"cannot be read: {error.strerror or error}", 0) from None
     except UnicodeDecodeError as error:
-        raise _refusal(path, f"is no UTF-8 text: {error.reason} at byte {error.start}") from None
+        raise _refusal(path, f"is no UTF-8 text: {error.reason} at byte {error.start}", 0) from None
 
 
 def validate(document: Document) -> SweepSpec:

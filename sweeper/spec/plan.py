@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sweeper.spec.axes import FractionOfPairs, TimesMLogM, values
+from sweeper.spec.axes import FractionOfPairs, Range, TimesMLogM, values
 from sweeper.spec.load import Document
 from sweeper.spec.model import SweepSpec
 from sweeper.spec.problems import Problem, SpecError
@@ -24,6 +24,8 @@ _ORDER = [
     "group_order", "hidden_size", "learning_rate", "weight_decay", "max_steps",
     "split_seed", "init_seed", "n_train",
 ]  # fmt: skip
+
+_WHOLE = {"M", "hidden_size", "max_steps", "n_train", "seed", "split_seed", "init_seed"}
 
 Columns = dict[str, NDArray[Any]]
 
@@ -41,6 +43,7 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
     axes = _axis_values(spec)
     groups, problems = _zipped(spec, axes, document)
     problems += _unknown_exclusions(spec, axes, document)
+    problems += _fractions(spec, document)
     total = math.prod(len(axes[names[0]]) for names in groups)
     if total > MAX_TRIALS:
         problems.append(
@@ -69,18 +72,29 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
 def _axis_values(spec: SweepSpec) -> Columns:
     """The values of every axis, as written: n_train still as count, fraction or multiple."""
     axes = spec.axes
-    whole = {"M", "hidden_size", "max_steps", "n_train", "seed", "split_seed", "init_seed"}
     found: Columns = {}
     for name in type(axes).model_fields:
         axis = getattr(axes, name)
         if axis is not None:
-            found[name] = np.array(values(axis, name in whole))
+            found[name] = np.array(values(axis, name in _WHOLE))
     if "seed" not in found:
         if not {"split_seed", "init_seed"} & set(found):
             found["seed"] = np.array([0])
         else:
             found = {"split_seed": np.array([0]), "init_seed": np.array([0])} | found
     return found
+
+
+def _fractions(spec: SweepSpec, document: Document) -> list[Problem]:
+    """Ranges of whole numbers that step on others: rounding them would change the sweep."""
+    problems: list[Problem] = []
+    for name in sorted(_WHOLE):
+        axis = getattr(spec.axes, name)
+        numbers = axis.numbers() if isinstance(axis, Range) else []
+        if between := {number for number in numbers if abs(number - round(number)) > 1e-9}:
+            text = f"steps on {_some(between)}; only whole numbers will do"
+            problems.append(document.problem(("axes", name), text))
+    return problems
 
 
 def _zipped(
@@ -179,7 +193,7 @@ def _n_train(
 
 
 def _some(wrong: set[float]) -> str:
-    listed = [f"{value:g}" for value in sorted(wrong)]
+    listed = [f"{value:.12g}" for value in sorted(wrong)]
     return ", ".join(listed[:5]) + (" …" if len(listed) > 5 else "")
 
 

@@ -10,7 +10,7 @@ class Problem:
     """One thing wrong with a spec.
 
     Attributes:
-        line: Line in the file, from 1.
+        line: Line in the file, from 1; 0 for a file that could not be read.
         place: Path inside the spec, such as "axes.n_train[2]"; empty for the file as a whole.
         text: What was found and what would be right.
     """
@@ -30,7 +30,8 @@ class SpecError(Exception):
 
     def _line(self, problem: Problem) -> str:
         place = f" {problem.place}" if problem.place else ""
-        return f"{self.path}:{problem.line}{place}: {problem.text}"
+        line = f":{problem.line}" if problem.line else ""
+        return f"{self.path}{line}{place}: {problem.text}"
 
 
 def dotted(path: tuple[str | int, ...]) -> str:

@@ -78,15 +78,20 @@ def open_text(text: str, path: str | Path) -> Sweep:
 def _combination_problems(document: Document, error: SpecError) -> list[Problem]:
     """What is wrong with the combinations of axes, as far as the broken fields let it be seen."""
     broken = {problem.place for problem in error.problems}
-    if any(place.startswith(("axes.M", "axes.n_train")) for place in broken):
+    data, axes = document.data, document.data.get("axes")
+    if not isinstance(axes, dict) or any(
+        place.startswith(("axes.M", "axes.n_train", "zip", "exclude")) for place in broken
+    ):
         return []
-    axes = document.data.get("axes")
-    if not isinstance(axes, dict) or "zip" in document.data or "exclude" in document.data:
-        return []
-    sound = {name: axes[name] for name in ("M", "n_train") if name in axes}
-    stand_in = {"name": "x", "axes": _NEUTRAL | sound}
+    combining = {name: data[name] for name in ("zip", "exclude") if name in data}
+    if not any(place.startswith("axes") for place in broken):
+        sound = axes
+    elif combining:
+        return []  # they may speak of the broken axes
+    else:
+        sound = _NEUTRAL | {name: axes[name] for name in ("M", "n_train") if name in axes}
     try:
-        expand(SweepSpec.model_validate(stand_in), document)
+        expand(SweepSpec.model_validate({"name": "x", "axes": sound} | combining), document)
     except (SpecError, ValidationError) as second:
         return second.problems if isinstance(second, SpecError) else []
     return []

@@ -109,12 +109,30 @@ class ResultsFolder:
         return pa.concat_tables(tables) if tables else CURVE_SCHEMA.empty_table()
 
     def runs(self) -> list[dict[str, Any]]:
-        """The description of every run, oldest first."""
-        return [json.loads(self._read_bytes(path)) for path in self._list("runs", ".json")]
+        """The description of every run, oldest first.
+
+        Raises:
+            ResultsError: One cannot be read.
+        """
+        found = []
+        for path in self._list("runs", ".json"):
+            try:
+                found.append(json.loads(self._read_bytes(path)))
+            except (ValueError, OSError) as error:
+                raise ResultsError(f"{path}: cannot read this run: {error}") from error
+        return found
 
     def spec(self, digest: str) -> str:
-        """The text of a spec as it was run."""
-        return self._read_bytes(f"{self.path}/specs/{digest}.yaml").decode()
+        """The text of a spec as it was run.
+
+        Raises:
+            ResultsError: It cannot be read.
+        """
+        path = f"{self.path}/specs/{digest}.yaml"
+        try:
+            return self._read_bytes(path).decode()
+        except (ValueError, OSError) as error:
+            raise ResultsError(f"{path}: cannot read this spec: {error}") from error
 
     def _shards(self, kind: str) -> list[str]:
         return [path.rpartition("/")[2] for path in self._list(kind, ".parquet")]

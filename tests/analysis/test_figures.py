@@ -96,8 +96,8 @@ def test_the_phase_diagram_names_its_axes_setting_and_marks(diverging_sweep: Mak
         "group order $M$",
         "training fraction $p = n/M^2$",
         "best test accuracy, mean over seeds",
-        "threshold $n_c$ with its bracket",
-        "Theorem 4, fitted, 95 % band",
+        "threshold $n_c$, all seeds' brackets",
+        "Theorem 4, fitted, 95 % band (scatter)",
         "$2.7482\\,\\log M / M$ (paper's code)",
         "not run",
     ):
@@ -183,7 +183,7 @@ def test_irrep_dimensions_have_a_line_each(diverging_sweep: MakeFrame) -> None:
     shown = texts(boundary(cells, fits))
     assert "$d_k = 1$" in shown
     assert "$d_k = 2$" in shown
-    assert "Theorem 4, fitted, 95 % band, for each $d_k$" in texts(
+    assert "Theorem 4, fitted, 95 % band (scatter), for each $d_k$" in texts(
         phase_diagram(both, cells, fits[1:])
     )
 

@@ -273,8 +273,21 @@ def test_bad_specs_are_told_in_whole(text: str, lines: list[str]) -> None:
     assert problems(text) == lines
 
 
+def test_a_range_of_whole_numbers_is_not_rounded() -> None:
+    text = with_axis(M="{from: 5, to: 10, count: 3}", n_train="{fraction: 0.5}")
+    assert problems(text) == ["s.yaml:3 axes.M: steps on 7.5; only whole numbers will do"]
+
+
+def test_combinations_are_checked_beside_other_problems() -> None:
+    text = with_axis(n_train="[60, 99]") + "zip:\n  - [M, seed]\ntraining: {loss: ce}\n"
+    assert problems(text) == [
+        "s.yaml:10 zip[0]: axes of different lengths (M 2, seed 1) cannot be zipped",
+        "s.yaml:11 training.loss: found 'ce'; should be 'mse'",
+    ]
+
+
 def test_unreadable_files_are_told(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"none\.yaml:1: cannot be read: No such file or directory"):
+    with pytest.raises(SpecError, match=r"none\.yaml: cannot be read: No such file or directory"):
         open_sweep(tmp_path / "none.yaml")
     with pytest.raises(SpecError, match="cannot be read: Is a directory"):
         open_sweep(tmp_path)

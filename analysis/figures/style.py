@@ -81,9 +81,11 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 def _apart(values: Sequence[float], ratio: float) -> list[float]:
-    """The values, less those closer than `ratio` to the one kept before them."""
+    """The ascending values, less those closer than `ratio` to a neighbour; both ends stay."""
     kept: list[float] = []
     for value in values:
         if not kept or value >= ratio * kept[-1]:
             kept.append(value)
+    if len(kept) > 1:
+        kept[-1] = values[-1]  # no nearer to the one before than what it stands in for
     return kept

@@ -200,6 +200,7 @@ def run(
     if summary.interrupted:
         sys.exit(INTERRUPTED)
     if summary.outcomes["failed"]:
+        click.echo(f"`sweeper status {folder.path}` tells the causes; logs are in {folder.logs}")
         sys.exit(SOME_FAILED)
 
 

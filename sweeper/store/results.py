@@ -72,11 +72,15 @@ class ResultsFolder:
         """Where figures go: here, or under the working folder where results are remote."""
         return (self.local_path or Path("results") / Path(self.path).name) / "figures"
 
+    @property
+    def logs(self) -> Path:
+        """Where logs go: as figures do."""
+        return self.figures.with_name("logs")
+
     def log_file(self, run_id: str) -> Path:
         """The log of one run, always on this machine."""
-        folder = (self.local_path or Path("results") / Path(self.path).name) / "logs"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder / f"{run_id}.log"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        return self.logs / f"{run_id}.log"
 
     # ---------------------------------------------------------------- reading
 

@@ -244,6 +244,7 @@ def test_trials_that_kill_their_worker_are_given_up_and_the_others_finish(
         command, capture_output=True, text=True, timeout=240, env=environment, check=False
     )
     assert answer.returncode == 1, answer.stdout + answer.stderr
+    assert f"logs are in {tmp_path}/results/small/logs" in answer.stdout
     found = records(small_spec)
     assert len(found) == 12
     assert found.index[found["outcome"] == "failed"].tolist() == [victim]

@@ -1,20 +1,24 @@
 """The training loop: a pack of trials in, one result a trial out, each as soon as it ends."""
 
+import ctypes
 import math
 import time
 import traceback
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cache
 
 import torch
+from torch import Tensor
 
-from sweeper.learn.adam import Adam
+from sweeper.learn.adam import Adam, chosen
 from sweeper.learn.two_layer import (
     Metrics,
     TwoLayerBatch,
+    batch_bytes,
     initial_weights,
     step_flops,
-    trial_bytes,
 )
 from sweeper.spec.trial import Trial
 from sweeper.store.records import Curve, Outcome, TrialResult
@@ -66,12 +70,14 @@ def train(
         batch_size = _fitting_batch(pack, device)
     waiting = [list(pack[i : i + batch_size]) for i in range(0, len(pack), batch_size)][::-1]
     threads, flushing = torch.get_num_threads(), _flushes_subnormals()
+    precision = torch.get_float32_matmul_precision()
+    _keep_freed_memory()
     try:
         while waiting:
             batch = waiting.pop()
             done: set[str] = set()
             started_at = datetime.now(UTC)
-            _settle_numerics(device)
+            _settle_numerics(device, batch[0].matmul_precision)
             try:
                 for ended in _train_batch(batch, device, dtype, started_at):
                     done.update(result.fingerprint for result in ended)
@@ -88,6 +94,7 @@ def train(
     finally:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(flushing)
+        torch.set_float32_matmul_precision(precision)
 
 
 def evaluation_steps(max_steps: int, eval_every: int) -> list[int]:
@@ -104,32 +111,58 @@ def evaluation_steps(max_steps: int, eval_every: int) -> list[int]:
 def _train_batch(
     batch: list[Trial], device: str, dtype: torch.dtype, started_at: datetime
 ) -> Iterator[list[TrialResult]]:
-    clock = time.perf_counter()
+    clock = _Clock(device)
     runs = [_Run(trial, started_at) for trial in batch]
-    data = TwoLayerBatch(batch, device, dtype)
-    weights = torch.stack([initial_weights(trial) for trial in batch]).to(device, dtype)
+    weights = [initial_weights(trial).to(device, dtype) for trial in batch]
+    net = _placed(batch, torch.stack(weights) if len(batch) > 1 else weights[0])
+    del weights
     adam = Adam(
-        weights, [trial.learning_rate for trial in batch], [trial.weight_decay for trial in batch]
+        net.weights,
+        [trial.learning_rate for trial in batch],
+        [trial.weight_decay for trial in batch],
     )
+    setup_s = clock.lap()
     step = 0
     while runs:
         due = min(run.schedule[0] for run in runs)
         while step < due:
-            adam.update(weights, data.gradient(weights))
+            adam.update(net.gradient())
             step += 1
-        metrics = data.evaluate(weights)
-        clock, elapsed = time.perf_counter(), time.perf_counter() - clock
+        steps_s = clock.lap()
+        metrics = net.evaluate()
+        evaluation_s = clock.lap()
         for i, run in enumerate(runs):
-            run.wall_time_s += elapsed / len(runs)
+            run.spend(setup_s / len(runs), steps_s / len(runs), evaluation_s / len(runs))
             if run.schedule[0] == step:
                 run.observe(step, metrics, i)
         yield [run.result() for run in runs if run.outcome]
+        clock.lap()  # what the caller did
         alive = [i for i, run in enumerate(runs) if not run.outcome]
         if alive and len(alive) < len(runs):
-            data = TwoLayerBatch([runs[i].trial for i in alive], device, dtype)
-            weights = weights[alive]
-            adam.keep(alive)
+            net = _placed([runs[i].trial for i in alive], chosen(net.weights, alive))
+            adam.keep(alive, net.weights)
         runs = [runs[i] for i in alive]
+        setup_s = clock.lap()
+
+
+def _placed(trials: list[Trial], weights: Tensor) -> TwoLayerBatch:
+    reduced = trials[0].matmul_precision == "bfloat16" and weights.dtype == torch.float32
+    return TwoLayerBatch(trials, weights, torch.bfloat16 if reduced else None)
+
+
+class _Clock:
+    """Tells how long each phase took; on a GPU a phase ends when its work has."""
+
+    def __init__(self, device: str) -> None:
+        self._wait = torch.cuda.synchronize if device.startswith("cuda") else None
+        self._at = time.perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since the last lap."""
+        if self._wait is not None:
+            self._wait()
+        before, self._at = self._at, time.perf_counter()
+        return self._at - before
 
 
 class _Run:
@@ -140,10 +173,16 @@ class _Run:
         self.started_at = started_at
         self.schedule = evaluation_steps(trial.max_steps, trial.eval_every)
         self.curve = Curve()
-        self.wall_time_s = 0.0
+        self.setup_s = self.steps_s = self.evaluation_s = 0.0
         self.fit_step: int | None = None
         self.generalization_step: int | None = None
         self.outcome: Outcome | None = None
+
+    def spend(self, setup_s: float, steps_s: float, evaluation_s: float) -> None:
+        """Count the time that the trial, or its share of a batch, took."""
+        self.setup_s += setup_s
+        self.steps_s += steps_s
+        self.evaluation_s += evaluation_s
 
     def observe(self, step: int, metrics: Metrics, place: int) -> None:
         """Take in the evaluation after `step` updates, and decide whether the trial has ended."""
@@ -186,15 +225,18 @@ class _Run:
             generalization_step=self.generalization_step,
             n_test=self.trial.group_order**2 - self.trial.n_train,
             train_flops=float(step_flops(self.trial) * self.curve.step[-1]),
-            wall_time_s=self.wall_time_s,
+            wall_time_s=self.setup_s + self.steps_s + self.evaluation_s,
+            setup_s=self.setup_s,
+            evaluation_s=self.evaluation_s,
             started_at=self.started_at,
             curve=self.curve,
         )
 
 
-def _settle_numerics(device: str) -> None:
+def _settle_numerics(device: str, matmul_precision: str) -> None:
     """Subnormals flushed (they cost a factor 7 below the boundary); one thread, for equal bits."""
     torch.set_flush_denormal(True)
+    torch.set_float32_matmul_precision("high" if matmul_precision == "tfloat32" else "highest")
     if device == "cpu":
         torch.set_num_threads(1)
 
@@ -204,8 +246,24 @@ def _flushes_subnormals() -> bool:
     return (torch.tensor(1e-39) * 1.0).item() == 0.0
 
 
+@cache
+def _keep_freed_memory() -> None:
+    """Have glibc keep what is freed, for the next step allocates the same again.
+
+    Else it hands large blocks back to the kernel, and every step pays the page faults: up to a
+    quarter of its time. Other C libraries have no such setting and are left alone.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mmap_threshold, trim_threshold = -3, -1  # malloc.h
+        mallopt(mmap_threshold, 32 << 20)
+        mallopt(trim_threshold, 256 << 20)
+
+
 def _fitting_batch(pack: Sequence[Trial], device: str) -> int:
     if device == "cpu" or not pack:
         return 1
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, int(0.8 * free / max(trial_bytes(trial) for trial in pack)))
+    largest = max(pack, key=lambda trial: trial.n_train)
+    fits = range(1, len(pack) + 1)
+    return max(1, bisect_right(fits, 0.8 * free, key=lambda B: batch_bytes(largest, B, device)))

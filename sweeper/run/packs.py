@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-SHAPE = ["group", "hidden_size", "network", "activation", "loss", "optimizer"]
+SHAPE = ["group", "hidden_size", "network", "activation", "loss", "optimizer", "matmul_precision"]
 """Trials that agree in these may share a pack."""
 
 MAX_ATTEMPTS = 3

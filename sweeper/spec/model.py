@@ -39,6 +39,11 @@ class Training(Strict):
         default=0.9, description="Reached at two evaluations in a row: generalized."
     )
     stop_at_target: bool = Field(default=True, description="End a trial when it has generalized.")
+    matmul_precision: Literal["float32", "tfloat32", "bfloat16"] = Field(
+        default="float32",
+        description="Of what enters the matrix products; bfloat16 pays on CPUs with matrix units, "
+        "tfloat32 on GPUs. Weights and optimizer stay float32.",
+    )
 
 
 class Resources(Strict):

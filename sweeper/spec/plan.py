@@ -225,6 +225,7 @@ def _table(spec: SweepSpec, columns: Columns) -> pa.Table:
         "eval_every": training.eval_every,
         "target_test_accuracy": training.target_test_accuracy,
         "stop_at_target": training.stop_at_target,
+        "matmul_precision": training.matmul_precision,
     } | {str(name): column.to_numpy() for name, column in frame.items()}
     count = len(frame)
     arrays = {

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
-NUMERICS = 1
+NUMERICS = 2
 """Raised when a change of the engine moves results: trials made before and after then differ."""
 
 
@@ -39,6 +39,8 @@ class Trial:
         eval_every: Steps between evaluations, after the first, log-spaced ones.
         target_test_accuracy: Reached at two evaluations in a row means generalized.
         stop_at_target: End the trial there.
+        matmul_precision: Of what enters the matrix products: "float32", "tfloat32", "bfloat16".
+            Weights and optimizer are float32 always.
     """
 
     group: str
@@ -58,11 +60,21 @@ class Trial:
     eval_every: int
     target_test_accuracy: float
     stop_at_target: bool
+    matmul_precision: str = "float32"
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
-        """The Trial in one row of a plan or of the records; other columns are ignored."""
-        return cls(**{field.name: row[field.name] for field in fields(cls)})
+        """The Trial in one row of a plan or of the records; other columns are ignored.
+
+        A field that was added later has its default where the row has no such column.
+        """
+        return cls(
+            **{
+                field.name: row[field.name]
+                for field in fields(cls)
+                if field.default is MISSING or field.name in row
+            }
+        )
 
     @cached_property
     def fingerprint(self) -> str:

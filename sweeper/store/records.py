@@ -13,7 +13,7 @@ from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
 from sweeper.store.provenance import Provenance, code_version, host, library_versions
 from sweeper.tasks.groups import group_named
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Outcome(StrEnum):
@@ -57,7 +57,10 @@ class TrialResult:
         generalization_step: First of the two evaluations that made it `generalized`, or None.
         n_test: Pairs that the test metrics are a mean over.
         train_flops: Floating-point operations of the training steps (docs/glossary.md).
-        wall_time_s: Seconds from the trial's start to its end; in a batch its share of them.
+        wall_time_s: Seconds that the trial took: set-up, steps and evaluations; in a batch its
+            share of them.
+        setup_s: Of these, making the split, the weights and the buffers.
+        evaluation_s: Of these, evaluations.
         started_at: When, in UTC.
         curve: All evaluations; empty only for `failed`.
         stop_rule: For `stopped`, the rule.
@@ -71,6 +74,8 @@ class TrialResult:
     n_test: int
     train_flops: float
     wall_time_s: float
+    setup_s: float
+    evaluation_s: float
     started_at: datetime
     curve: Curve
     stop_rule: str | None = None
@@ -87,6 +92,8 @@ class TrialResult:
             n_test=trial.group_order**2 - trial.n_train,
             train_flops=0.0,
             wall_time_s=(datetime.now(UTC) - started_at).total_seconds(),
+            setup_s=0.0,
+            evaluation_s=0.0,
             started_at=started_at,
             curve=Curve(),
             error=error,
@@ -122,6 +129,8 @@ RECORD_SCHEMA = pa.schema(
         # cost
         _required("train_flops", pa.float64()),
         _required("wall_time_s", pa.float64()),
+        _required("setup_s", pa.float64()),
+        _required("evaluation_s", pa.float64()),
         _required("device", pa.string()),
         _required("pack_size", pa.int64()),
         # provenance

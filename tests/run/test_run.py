@@ -22,7 +22,8 @@ from sweeper.store.results import ResultsFolder
 
 SWEEPER = [sys.executable, "-m", "sweeper.cli"]
 MEASURED_ELSEWHERE = [
-    "wall_time_s", "started_at", "run_id", "host", "pack_size", "spec_digest", "library_versions",
+    "wall_time_s", "setup_s", "evaluation_s", "started_at", "run_id", "host", "pack_size",
+    "spec_digest", "library_versions",
 ]  # fmt: skip
 
 MEDIUM = """\

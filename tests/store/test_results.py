@@ -40,6 +40,8 @@ def finished(some: list[Trial]) -> tuple[pa.Table, pa.Table]:
             n_test=one.group_order**2 - one.n_train,
             train_flops=1e9,
             wall_time_s=0.5,
+            setup_s=0.1,
+            evaluation_s=0.1,
             started_at=datetime(2026, 1, 1, tzinfo=UTC),
             curve=Curve([2, 4], [0.5, 0.1], [0.9, 0.2], [0.5, 1.0], [0.25, 0.95]),
         )
@@ -145,7 +147,7 @@ def test_another_schema_version_is_refused_by_name(tmp_path: Path, trial: Make) 
     with pytest.raises(ResultsError) as caught:
         folder.records()
     assert str(caught.value) == (
-        f"{tmp_path}/records/a.parquet: schema version 0; this sweeper reads version 1"
+        f"{tmp_path}/records/a.parquet: schema version 0; this sweeper reads version 2"
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -208,3 +209,44 @@ def test_the_boundary_at_41_is_where_the_theory_has_it(trial: Make) -> None:
     assert result(trial(41, 455)).outcome is Outcome.GENERALIZED
     assert result(trial(41, 385)).outcome is not Outcome.GENERALIZED
     assert result(trial(41, 487, max_steps=1000)).outcome is not Outcome.GENERALIZED
+
+
+# ------------------------------------------------------------------ reduced precision
+
+
+def test_a_precision_is_set_for_its_trials_only(trial: Make) -> None:
+    before = torch.get_float32_matmul_precision()
+    items = train([trial(11, 40, max_steps=10, matmul_precision="tfloat32")])
+    next(items)
+    assert torch.get_float32_matmul_precision() == "high"
+    list(items)
+    assert torch.get_float32_matmul_precision() == before
+
+
+def test_bfloat16_products_learn_what_float32_ones_learn(trial: Make) -> None:
+    exact, rounded = (
+        result(trial(11, 95, matmul_precision=precision)) for precision in ("float32", "bfloat16")
+    )
+    assert rounded.outcome is exact.outcome is Outcome.GENERALIZED
+    assert rounded.curve.train_loss != exact.curve.train_loss
+    assert rounded.curve.train_loss[:9] == pytest.approx(
+        exact.curve.train_loss[:9], rel=0.02, abs=1e-4
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("M", "horizon"), [(23, 6000), (41, 6000)])
+def test_bfloat16_products_leave_the_threshold_where_it_was(
+    trial: Make, M: int, horizon: int
+) -> None:
+    """Its bracket moves by one cell of 2 % at most, in each of two seeds."""
+    grid = np.unique(np.rint(M * np.log(M) * np.geomspace(2.45, 2.9, 9)).astype(int)).tolist()
+    for seed in (0, 1):
+        first = {}
+        for precision in ("float32", "bfloat16"):
+            pack = [trial(M, n, seed, max_steps=horizon, matmul_precision=precision) for n in grid]
+            found = results(pack)
+            won = [found[one.fingerprint].outcome is Outcome.GENERALIZED for one in pack]
+            assert any(won)
+            first[precision] = won.index(True)
+        assert abs(first["bfloat16"] - first["float32"]) <= 1

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from analysis.loading import setting_labels, settings
 from sweeper.store.records import Outcome
+from sweeper.tasks.cuts import best_cut
 
 CELL = ["setting", "group", "group_order", "max_irrep_dim", "split_seed", "init_seed"]
 """The columns that name a cell: runs that differ in n_train alone."""
@@ -55,33 +56,24 @@ def bracket(n_train: NDArray[np.int64], generalized: NDArray[np.bool_]) -> Brack
     """The cut in n_train that misclassifies fewest runs.
 
     The transition is too sharp for a logistic curve, which separates and then states an interval
-    of no meaning; a cut needs no slope. Where several cuts tie, nothing in the runs prefers one of
-    them, so the bracket spans all: n_low below the first, n_high above the last. Swapping the
-    labels and reversing n_train then gives the same bracket.
+    of no meaning; a cut needs no slope (`sweeper.tasks.cuts`). Where several cuts tie the bracket
+    spans all.
 
     Args:
         n_train: (runs,) training pairs, in any order; repeats are allowed.
         generalized: (runs,) whether each run generalized within the horizon.
     """
-    sizes, place = np.unique(n_train, return_inverse=True)
-    won = np.bincount(place, weights=generalized, minlength=len(sizes))
-    lost = np.bincount(place, weights=~generalized, minlength=len(sizes))
-    # Cut j has the sizes [0, j) below it: wrong are the winners below and the losers above.
-    errors = np.concatenate([[0.0], won.cumsum()]) + lost.sum()
-    errors -= np.concatenate([[0.0], lost.cumsum()])
-    best = np.flatnonzero(errors == errors.min())
-    padded = np.concatenate([[np.nan], sizes, [np.nan]])
-    n_low, n_high = float(padded[best[0]]), float(padded[best[-1] + 1])
-    if len(sizes) == 0:
+    cut = best_cut(n_train, generalized)
+    if len(n_train) == 0:
         status = BracketStatus.NO_RUNS
-    elif not lost.any():
+    elif generalized.all():
         status = BracketStatus.ALL_GENERALIZED
-    elif not won.any():
+    elif not generalized.any():
         status = BracketStatus.NONE_GENERALIZED
     else:
-        status = BracketStatus.NOT_MONOTONE if errors.min() else BracketStatus.BRACKETED
-    n_c = float(np.sqrt(n_low * n_high))
-    return Bracket(status, n_low, n_high, n_c, int(errors.min()), len(n_train))
+        status = BracketStatus.NOT_MONOTONE if cut.violations else BracketStatus.BRACKETED
+    n_c = float(np.sqrt(cut.n_low * cut.n_high))
+    return Bracket(status, cut.n_low, cut.n_high, n_c, cut.violations, len(n_train))
 
 
 def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:

@@ -21,6 +21,7 @@ from sweeper.store.results import ResultsError, ResultsFolder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sweeper.run.profile import Profile
     from sweeper.spec.sweep import Sweep
 
 P = ParamSpec("P")
@@ -146,6 +147,9 @@ def _print_plan(sweep: "Sweep", results: str, as_json: bool) -> None:
     help="auto, cpu, cuda or cuda:N; auto is a GPU where workers are given one.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, as `plan` does.")
+@click.option(
+    "--profile", is_flag=True, help="Say where the time went, and keep a trace of it for Perfetto."
+)
 @_complains
 def run(
     spec: Path,
@@ -154,6 +158,7 @@ def run(
     address: str | None,
     device: str,
     dry_run: bool,
+    profile: bool,
     **resources: float | None,
 ) -> None:
     """Run whatever of a spec has no record yet.
@@ -164,6 +169,7 @@ def run(
         raise click.UsageError("--address is for the ray executor; inline is this process")
     from sweeper.run.driver import run_sweep
     from sweeper.run.executor import Executor, ExecutorError
+    from sweeper.run.profile import Profile
     from sweeper.run.progress import duration
     from sweeper.spec.sweep import open_sweep
 
@@ -185,7 +191,8 @@ def run(
     folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
     console = _console()
     try:
-        summary = run_sweep(sweep, folder, open_executor, device, console)
+        timeline = Profile() if profile else None
+        summary = run_sweep(sweep, folder, open_executor, device, console, timeline)
     except ExecutorError as error:
         click.echo("\n".join([str(error), *getattr(error, "__notes__", [])]), err=True)
         sys.exit(BAD_INPUT)
@@ -197,11 +204,26 @@ def run(
         highlight=False,
         soft_wrap=True,
     )
+    if timeline and summary.trace:
+        _print_profile(timeline, summary.trace, console)
     if summary.interrupted:
         sys.exit(INTERRUPTED)
     if summary.outcomes["failed"]:
         click.echo(f"`sweeper status {folder.path}` tells the causes; logs are in {folder.logs}")
         sys.exit(SOME_FAILED)
+
+
+def _print_profile(profile: "Profile", trace: str, console: Console) -> None:
+    from sweeper.run.progress import duration
+
+    seconds = profile.end - profile.start
+    title = f"share of {profile.workers} × {duration(seconds)}"
+    shares = profile.shares()
+    rows = [[name, f"{share:.1%}"] for name, share in shares.items()]
+    console.print(_table(["of the workers", title], rows))
+    driver = [[name, f"{spent:.2f} s"] for name, spent in profile.driver_seconds().items()]
+    console.print(_table(["of the driver", ""], driver))
+    console.print(f"open {trace} in https://ui.perfetto.dev", highlight=False, soft_wrap=True)
 
 
 @main.command(epilog=f"{_example}sweeper status results/quickstart")

@@ -18,6 +18,7 @@ from sweeper.run.executor import Executor, ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
 from sweeper.run.packs import estimated_seconds, make_packs
+from sweeper.run.profile import Profile
 from sweeper.run.progress import Progress
 from sweeper.spec.sweep import Sweep
 from sweeper.store.provenance import Provenance, code_version, host, library_versions
@@ -35,6 +36,7 @@ class Summary:
         outcomes: Of all finished trials of the sweep.
         interrupted: It was asked to end before the last trial.
         seconds: It took.
+        trace: Path of its profile, if one was asked for and any trial ran.
     """
 
     total: int
@@ -42,6 +44,7 @@ class Summary:
     outcomes: Counter[str]
     interrupted: bool
     seconds: float
+    trace: str | None = None
 
 
 def missing(plan: pa.Table, records: pa.Table) -> pa.Table:
@@ -56,6 +59,7 @@ def run_sweep(
     open_executor: Callable[[Path], Executor],
     device: str,
     console: Console,
+    profile: Profile | None = None,
 ) -> Summary:
     """Run whatever of a sweep has no record yet.
 
@@ -65,6 +69,7 @@ def run_sweep(
         open_executor: Given the log file, starts the executor; not called when nothing is missing.
         device: A torch device, or "auto".
         console: For people.
+        profile: To be filled with where the time went, and kept as a trace.
 
     Raises:
         ResultsError: The folder is in use, or cannot be read.
@@ -72,54 +77,66 @@ def run_sweep(
         OSError: Records cannot be written.
     """
     clock = time.monotonic()
+    profile = profile or Profile(trials=False)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    trace = None
     with folder.lock(_holder(run_id)):
-        todo = missing(sweep.plan, folder.records(["fingerprint"]))
+        with profile.span("read results"):
+            todo = missing(sweep.plan, folder.records(["fingerprint"]))
         interrupted = False
         if todo.num_rows:
             provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
             done = sweep.plan.num_rows - todo.num_rows
             cost = float(estimated_seconds(todo).sum())
             progress = Progress(console, sweep.plan.num_rows, done, cost)
-            interrupted = _run(sweep, todo, folder, provenance, open_executor, device, progress)
-        outcomes = _outcomes(sweep.plan, folder.records(["fingerprint", "outcome"]))
+            job = Job(todo, provenance, sweep.spec.resources, device)
+            interrupted = _run(sweep, job, folder, open_executor, progress, profile)
+        with profile.span("count outcomes"):
+            outcomes = _outcomes(sweep.plan, folder.records(["fingerprint", "outcome"]))
+        profile.finish()
+        if profile.ran:
+            trace = folder.write_profile(run_id, profile.trace(run_id))
     return Summary(
         total=sweep.plan.num_rows,
         ran=sum(outcomes.values()) - (sweep.plan.num_rows - todo.num_rows),
         outcomes=outcomes,
         interrupted=interrupted,
         seconds=time.monotonic() - clock,
+        trace=trace,
     )
 
 
 def _run(
     sweep: Sweep,
-    todo: pa.Table,
+    job: Job,
     folder: ResultsFolder,
-    provenance: Provenance,
     open_executor: Callable[[Path], Executor],
-    device: str,
     progress: Progress,
+    profile: Profile,
 ) -> bool:
     """Run the missing trials; True when an end was asked for before the last of them."""
-    resources = sweep.spec.resources
-    log_file = folder.log_file(provenance.run_id)
+    todo, resources, run_id = job.plan, job.resources, job.provenance.run_id
+    log_file = folder.log_file(run_id)
     announce = "ending; what is finished is kept, the same command goes on (again: end at once)"
     executor: Executor | None = None
     try:
-        executor = open_executor(log_file)
-        packs = make_packs(
-            todo, executor.workers(resources), resources.gpus_per_worker > 0, resources.pack_size
-        )
-        _describe(folder, sweep, provenance, todo.num_rows)
+        with profile.span("start executor"):
+            executor = open_executor(log_file)
+        profile.workers = executor.workers(resources)
+        with profile.span("cut packs"):
+            packs = make_packs(
+                todo, profile.workers, resources.gpus_per_worker > 0, resources.pack_size
+            )
+            _describe(folder, sweep, job.provenance, todo.num_rows)
         # entered after the executor has started, for Ray takes signals for itself
         with (
+            profile.span("hand out packs and wait"),
             Interrupt(lambda: progress.say(announce)) as interrupt,
             progress,
-            ShardWriter(folder, provenance.run_id) as writer,
+            ShardWriter(folder, run_id, profile.wrote) as writer,
         ):
-            ledger = Ledger(todo, packs, provenance, writer, progress)
-            executor.run(Job(todo, provenance, resources, device), ledger, interrupt)
+            ledger = Ledger(todo, packs, job.provenance, writer, progress, profile)
+            executor.run(job, ledger, interrupt)
         if not ledger.ended and not interrupt.requested:
             raise ExecutorError("the executor ended before all trials did")
     except Exception as error:
@@ -127,7 +144,8 @@ def _run(
         raise
     finally:
         if executor is not None:
-            executor.close()
+            with profile.span("close executor"):
+                executor.close()
     return not ledger.ended
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from sweeper.run.packs import MAX_ATTEMPTS, Pack, PackQueue, estimated_seconds
+from sweeper.run.profile import Profile
 from sweeper.run.progress import Progress
 from sweeper.run.worker import Delivery
 from sweeper.spec.trial import trials
@@ -28,6 +29,7 @@ class Ledger:
         provenance: Provenance,
         writer: ShardWriter,
         progress: Progress,
+        profile: Profile,
     ) -> None:
         """Start with all packs waiting.
 
@@ -37,9 +39,10 @@ class Ledger:
             provenance: For the records of trials that are given up.
             writer: Where records go.
             progress: What shows them.
+            profile: What notes when and where they ran.
         """
         self._plan, self._provenance = plan, provenance
-        self._writer, self._progress = writer, progress
+        self._writer, self._progress, self._profile = writer, progress, profile
         self._queue = PackQueue(packs, plan.num_rows)
         self._seconds = estimated_seconds(plan)
 
@@ -61,6 +64,7 @@ class Ledger:
         fresh = pa.array(self._queue.deliver(delivery.rows))
         records = delivery.records.filter(fresh)
         self._writer.add(records, delivery.curves.filter(fresh))
+        self._profile.deliver(delivery, records)
         seconds = float(self._seconds[np.array(delivery.rows)[fresh.to_numpy(False)]].sum())
         self._progress.add(records["outcome"].to_pylist(), seconds)
 

@@ -1,12 +1,14 @@
 """What a worker does with a pack; the only part of `run` that loads torch, and only when called."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pyarrow as pa
 
 from sweeper.spec.trial import trials
-from sweeper.store.provenance import Provenance
+from sweeper.store.provenance import Provenance, host
 from sweeper.store.records import curves_table, records_table
 
 
@@ -18,11 +20,15 @@ class Delivery:
         rows: Their rows in the plan.
         records: As RECORD_SCHEMA, in the same order.
         curves: As CURVE_SCHEMA.
+        worker: Host and process that trained them.
+        ended_at: When the evaluation that ended them was over, by the worker's clock.
     """
 
     rows: list[int]
     records: pa.Table
     curves: pa.Table
+    worker: str
+    ended_at: datetime
 
 
 def work(
@@ -52,6 +58,13 @@ def work(
         if not ended:
             yield None
             continue
+        ended_at = datetime.now(UTC)
         at = [places[result.fingerprint] for result in ended]
         records = records_table([pack[i] for i in at], ended, provenance, device, len(pack))
-        yield Delivery([rows[i] for i in at], records, curves_table(ended))
+        yield Delivery(
+            [rows[i] for i in at],
+            records,
+            curves_table(ended),
+            f"{host()}, process {os.getpid()}",
+            ended_at,
+        )

@@ -6,7 +6,8 @@
       runs/<run>.json                who ran what, where and when
       specs/<digest>.yaml            each spec as run
       logs/<run>.log                 what Ray had to say
-      figures/
+      figures/                       what `sweeper figures` drew
+      profile/<run>.json             a trace of where a run's time went, if it was asked for
       driver.lock
 
 Only the driver writes; workers send their records to it. So a worker that outlives its driver has
@@ -189,6 +190,11 @@ class ResultsFolder:
     def write_run(self, run_id: str, description: dict[str, Any]) -> None:
         """Keep the description of a run."""
         self._write_bytes(f"runs/{run_id}.json", json.dumps(description, indent=2).encode())
+
+    def write_profile(self, run_id: str, trace: bytes) -> str:
+        """Keep a run's trace; the path it has."""
+        self._write_bytes(f"profile/{run_id}.json", trace)
+        return f"{self.path}/profile/{run_id}.json"
 
     def write_spec(self, digest: str, text: str) -> None:
         """Keep a spec as it was run."""

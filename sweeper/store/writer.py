@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -16,14 +17,20 @@ FLUSH_SECONDS = 3.0
 class ShardWriter:
     """Collects records and writes them as shards, each within FLUSH_SECONDS of its first record."""
 
-    def __init__(self, folder: ResultsFolder, run_id: str) -> None:
+    def __init__(
+        self,
+        folder: ResultsFolder,
+        run_id: str,
+        wrote: Callable[[float, float], None] = lambda start, end: None,
+    ) -> None:
         """Nothing is written before the first record.
 
         Args:
             folder: Where the shards go.
             run_id: Makes their names differ from those of any other run.
+            wrote: Called after each shard with the Unix times between which it was written.
         """
-        self._folder, self._run_id = folder, run_id
+        self._folder, self._run_id, self._wrote = folder, run_id, wrote
         self._shards = 0
         self._records: list[pa.Table] = []
         self._curves: list[pa.Table] = []
@@ -73,7 +80,9 @@ class ShardWriter:
                 return
             name = f"{self._run_id}-{self._shards:06d}"
             records, curves = pa.concat_tables(self._records), pa.concat_tables(self._curves)
+            start = time.time()
             self._folder.write_shard(name, records, curves)
+            self._wrote(start, time.time())
             self._shards += 1
             self._records, self._curves = [], []
 

@@ -197,9 +197,10 @@ def run(
         click.echo("\n".join([str(error), *getattr(error, "__notes__", [])]), err=True)
         sys.exit(BAD_INPUT)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.outcomes.most_common())
+    unit = "" if summary.unit == "trials" else f" {summary.unit}"
     console.print(
         f"{summary.ran:,} trials run in {duration(summary.seconds)}; "
-        f"{sum(summary.outcomes.values()):,} of {summary.total:,} done: {counts or 'none'}\n"
+        f"{summary.finished:,} of {summary.total:,}{unit} done: {counts or 'none'}\n"
         f"results are in {folder.path}",
         highlight=False,
         soft_wrap=True,

@@ -14,10 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
+from sweeper.run.agenda import Agenda, open_agenda
 from sweeper.run.executor import Executor, ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
-from sweeper.run.packs import estimated_seconds, make_packs
 from sweeper.run.profile import Profile
 from sweeper.run.progress import Progress
 from sweeper.spec.sweep import Sweep
@@ -31,26 +31,24 @@ class Summary:
     """How a run ended.
 
     Attributes:
-        total: Trials of the sweep.
-        ran: How many this run finished.
+        unit: What the sweep is counted in: trials, or thresholds where these are searched.
+        total: How many of them it has.
+        finished: How many of them are.
+        ran: Trials that this run finished.
         outcomes: Of all finished trials of the sweep.
         interrupted: It was asked to end before the last trial.
         seconds: It took.
         trace: Path of its profile, if one was asked for and any trial ran.
     """
 
+    unit: str
     total: int
+    finished: int
     ran: int
     outcomes: Counter[str]
     interrupted: bool
     seconds: float
     trace: str | None = None
-
-
-def missing(plan: pa.Table, records: pa.Table) -> pa.Table:
-    """The rows of a plan that have no record."""
-    done = pc.is_in(plan["fingerprint"], value_set=records["fingerprint"].combine_chunks())
-    return plan.filter(pc.invert(done))
 
 
 def run_sweep(
@@ -82,23 +80,22 @@ def run_sweep(
     trace = None
     with folder.lock(_holder(run_id)):
         with profile.span("read results"):
-            todo = missing(sweep.plan, folder.records(["fingerprint"]))
-        interrupted = False
-        if todo.num_rows:
+            agenda = open_agenda(sweep, folder)
+        interrupted, progress = False, _progress(console, agenda)
+        if not agenda.done:
             provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
-            done = sweep.plan.num_rows - todo.num_rows
-            cost = float(estimated_seconds(todo).sum())
-            progress = Progress(console, sweep.plan.num_rows, done, cost)
-            job = Job(todo, provenance, sweep.spec.resources, device)
-            interrupted = _run(sweep, job, folder, open_executor, progress, profile)
+            job = Job(agenda.plan, provenance, sweep.spec.resources, device)
+            interrupted = _run(sweep, agenda, job, folder, open_executor, progress, profile)
         with profile.span("count outcomes"):
-            outcomes = _outcomes(sweep.plan, folder.records(["fingerprint", "outcome"]))
+            outcomes = _outcomes(agenda.scope, folder.records(["fingerprint", "outcome"]))
         profile.finish()
         if profile.ran:
             trace = folder.write_profile(run_id, profile.trace(run_id))
     return Summary(
-        total=sweep.plan.num_rows,
-        ran=sum(outcomes.values()) - (sweep.plan.num_rows - todo.num_rows),
+        unit=agenda.unit,
+        total=agenda.total,
+        finished=agenda.finished,
+        ran=progress.finished,
         outcomes=outcomes,
         interrupted=interrupted,
         seconds=time.monotonic() - clock,
@@ -108,26 +105,23 @@ def run_sweep(
 
 def _run(
     sweep: Sweep,
+    agenda: Agenda,
     job: Job,
     folder: ResultsFolder,
     open_executor: Callable[[Path], Executor],
     progress: Progress,
     profile: Profile,
 ) -> bool:
-    """Run the missing trials; True when an end was asked for before the last of them."""
-    todo, resources, run_id = job.plan, job.resources, job.provenance.run_id
+    """Run what an agenda asks for; True when an end was asked for before the last of it."""
+    run_id = job.provenance.run_id
     log_file = folder.log_file(run_id)
     announce = "ending; what is finished is kept, the same command goes on (again: end at once)"
     executor: Executor | None = None
     try:
         with profile.span("start executor"):
             executor = open_executor(log_file)
-        profile.workers = executor.workers(resources)
-        with profile.span("cut packs"):
-            packs = make_packs(
-                todo, profile.workers, resources.gpus_per_worker > 0, resources.pack_size
-            )
-            _describe(folder, sweep, job.provenance, todo.num_rows)
+        profile.workers = executor.workers(job.resources)
+        _describe(folder, sweep, job.provenance)
         # entered after the executor has started, for Ray takes signals for itself
         with (
             profile.span("hand out packs and wait"),
@@ -135,7 +129,7 @@ def _run(
             progress,
             ShardWriter(folder, run_id, profile.wrote) as writer,
         ):
-            ledger = Ledger(todo, packs, job.provenance, writer, progress, profile)
+            ledger = Ledger(agenda, profile.workers, job.provenance, writer, progress, profile)
             executor.run(job, ledger, interrupt)
         if not ledger.ended and not interrupt.requested:
             raise ExecutorError("the executor ended before all trials did")
@@ -149,7 +143,11 @@ def _run(
     return not ledger.ended
 
 
-def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance, trials: int) -> None:
+def _progress(console: Console, agenda: Agenda) -> Progress:
+    return Progress(console, agenda.unit, agenda.total, agenda.finished, agenda.cost)
+
+
+def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance) -> None:
     folder.write_spec(provenance.spec_digest, sweep.text)
     folder.write_run(
         provenance.run_id,
@@ -158,7 +156,6 @@ def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance, trial
             "sweep": provenance.sweep,
             "spec_digest": provenance.spec_digest,
             "planned": sweep.plan.num_rows,
-            "missing": trials,
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "host": host(),
             "code_version": code_version(),

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from sweeper.run.packs import MAX_ATTEMPTS, Pack, PackQueue, estimated_seconds
+from sweeper.run.agenda import Agenda
+from sweeper.run.packs import MAX_ATTEMPTS, Pack, PackQueue
 from sweeper.run.profile import Profile
 from sweeper.run.progress import Progress
 from sweeper.run.worker import Delivery
@@ -24,36 +25,39 @@ class Ledger:
 
     def __init__(
         self,
-        plan: pa.Table,
-        packs: list[Pack],
+        agenda: Agenda,
+        workers: int,
         provenance: Provenance,
         writer: ShardWriter,
         progress: Progress,
         profile: Profile,
     ) -> None:
-        """Start with all packs waiting.
+        """Start with nothing handed out.
 
         Args:
-            plan: The trials, as PLAN_SCHEMA.
-            packs: All of the plan's rows, in the order in which they should be handed out.
+            agenda: What is to be run.
+            workers: How many run it.
             provenance: For the records of trials that are given up.
             writer: Where records go.
             progress: What shows them.
             profile: What notes when and where they ran.
         """
-        self._plan, self._provenance = plan, provenance
+        self._agenda, self._workers, self._provenance = agenda, workers, provenance
         self._writer, self._progress, self._profile = writer, progress, profile
-        self._queue = PackQueue(packs, plan.num_rows)
-        self._seconds = estimated_seconds(plan)
+        self._queue = PackQueue(agenda.plan.num_rows)
 
     @property
     def ended(self) -> bool:
-        """Every trial is finished."""
-        return self._queue.ended
+        """Every trial is finished, and no other will be asked for."""
+        return self._queue.ended and self._agenda.done
 
     def take(self) -> Pack | None:
         """The next pack, or None while there is none to hand out."""
-        return self._queue.take()
+        pack = self._queue.take()
+        if pack is None:
+            self._queue.add(self._agenda.more(self._workers))
+            pack = self._queue.take()
+        return pack
 
     def deliver(self, delivery: Delivery) -> None:
         """Take in finished trials.
@@ -63,10 +67,9 @@ class Ledger:
         """
         fresh = pa.array(self._queue.deliver(delivery.rows))
         records = delivery.records.filter(fresh)
-        self._writer.add(records, delivery.curves.filter(fresh))
         self._profile.deliver(delivery, records)
-        seconds = float(self._seconds[np.array(delivery.rows)[fresh.to_numpy(False)]].sum())
-        self._progress.add(records["outcome"].to_pylist(), seconds)
+        rows = np.array(delivery.rows)[fresh.to_numpy(zero_copy_only=False)].tolist()
+        self._keep(rows, records, delivery.curves.filter(fresh))
 
     def close(self, pack: Pack) -> None:
         """Take back a pack that came to its end."""
@@ -83,9 +86,13 @@ class Ledger:
             self._progress.say("a worker died; what it had not delivered is tried again")
             return
         self._progress.say(f"a worker died {MAX_ATTEMPTS} times over one trial; it is given up")
-        lost = trials(self._plan.take(given_up))
+        lost = trials(self._agenda.plan.take(given_up))
         error = f"the worker died {MAX_ATTEMPTS} times while it trained this trial alone"
         results = [TrialResult.failure(trial, error, datetime.now(UTC)) for trial in lost]
         records = records_table(lost, results, self._provenance, "unknown", 1)
-        self._writer.add(records, curves_table(results))
-        self._progress.add(records["outcome"].to_pylist(), float(self._seconds[given_up].sum()))
+        self._keep(given_up, records, curves_table(results))
+
+    def _keep(self, rows: list[int], records: pa.Table, curves: pa.Table) -> None:
+        self._writer.add(records, curves)
+        self._agenda.learn(rows, records)
+        self._progress.add(records["outcome"].to_pylist(), self._agenda.finished, self._agenda.cost)

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from typing import Any
 
-from sweeper.run.driver import missing
+from sweeper.run.agenda import missing
 from sweeper.run.packs import make_packs
 from sweeper.spec.sweep import Sweep, open_text
 from sweeper.store.results import ResultsError, ResultsFolder

@@ -84,20 +84,25 @@ class PackQueue:
     if that dies too it is halved, until a trial is alone with its deaths and given up.
     """
 
-    def __init__(self, packs: list[Pack], trials: int) -> None:
-        """Start with all packs waiting.
+    def __init__(self, trials: int) -> None:
+        """Start with no pack.
 
         Args:
-            packs: In the order in which they should be handed out.
-            trials: Rows of the plan that their rows refer to.
+            trials: Rows of the plan that the packs' rows refer to.
         """
-        self._waiting = deque(packs)
+        self._waiting: deque[Pack] = deque()
+        self._unfinished = 0
         self._finished = np.zeros(trials, dtype=bool)
 
     @property
     def ended(self) -> bool:
-        """Every trial is finished."""
-        return bool(self._finished.all())
+        """Every trial of every pack is finished."""
+        return not self._unfinished
+
+    def add(self, packs: list[Pack]) -> None:
+        """Let more packs wait, to be handed out in this order; no trial of theirs came before."""
+        self._waiting.extend(packs)
+        self._unfinished += sum(len(pack.rows) for pack in packs)
 
     def take(self) -> Pack | None:
         """The next pack, or None while there is none to hand out."""
@@ -107,6 +112,7 @@ class PackQueue:
         """Note finished trials; for each, whether this is the first time it is delivered."""
         fresh = ~self._finished[rows]
         self._finished[rows] = True
+        self._unfinished -= int(fresh.sum())
         return [bool(flag) for flag in fresh]
 
     def close(self, pack: Pack) -> None:
@@ -128,7 +134,7 @@ class PackQueue:
         if not left:
             return []
         if len(pack.rows) == 1 and deaths >= MAX_ATTEMPTS:
-            self._finished[list(left)] = True
+            self.deliver(list(left))
             return list(left)
         if deaths == 1 or len(pack.rows) == 1:
             pieces = [left]

@@ -16,17 +16,18 @@ PLAIN_SECONDS = 10.0
 class Progress:
     """Shows a run while it goes on: one live line in a terminal, plain lines elsewhere."""
 
-    def __init__(self, console: Console, total: int, done: int, seconds: float) -> None:
+    def __init__(self, console: Console, unit: str, total: int, done: int, cost: float) -> None:
         """Nothing is shown before it is entered.
 
         Args:
             console: Where to.
-            total: Trials of the sweep.
+            unit: What is counted.
+            total: How many of it the sweep has.
             done: How many of them were finished before this run.
-            seconds: Estimated cost of the others, in any unit.
+            cost: Of the others, in any measure of time.
         """
-        self._console, self._total, self._before = console, total, done
-        self._cost, self._cost_done = seconds, 0.0
+        self._console, self._unit, self._total, self._done = console, unit, total, done
+        self._cost = self._cost_left = cost
         self._outcomes: Counter[str] = Counter()
         self._started = self._spoke = time.monotonic()
         self._live = RichProgress(
@@ -59,15 +60,16 @@ class Progress:
         """Trials finished in this run."""
         return sum(self._outcomes.values())
 
-    def add(self, outcomes: list[str], seconds: float) -> None:
+    def add(self, outcomes: list[str], done: int, cost: float) -> None:
         """Count finished trials.
 
         Args:
             outcomes: Theirs.
-            seconds: Their share of the estimated cost.
+            done: How many of the total are finished now.
+            cost: Of the others.
         """
         self._outcomes.update(outcomes)
-        self._cost_done += seconds
+        self._done, self._cost_left = done, cost
         self._show()
 
     def say(self, text: str) -> None:
@@ -76,10 +78,8 @@ class Progress:
 
     def _show(self, force: bool = False) -> None:
         now = time.monotonic()
-        count = f"{self._before + self.finished:,}/{self._total:,}"
-        self._live.update(
-            self._task, completed=self._before + self.finished, count=count, text=self._text(now)
-        )
+        count = f"{self._done:,}/{self._total:,} {self._unit}"
+        self._live.update(self._task, completed=self._done, count=count, text=self._text(now))
         if not self._console.is_terminal and (force or now - self._spoke >= PLAIN_SECONDS):
             self._spoke = now
             self.say(f"{count}  {self._text(now)}")
@@ -89,8 +89,8 @@ class Progress:
         parts = [f"{count:,} {outcome}" for outcome, count in self._outcomes.most_common()]
         if self.finished:
             parts.append(f"{self.finished / elapsed:.3g} trials/s")
-        if 0 < self._cost_done < self._cost * (1 - 1e-9):
-            left = elapsed * (self._cost / self._cost_done - 1)
+        if self._cost * 1e-9 < self._cost_left < self._cost:
+            left = elapsed * self._cost_left / (self._cost - self._cost_left)
             parts.append(f"{duration(left)} left")
         return " · ".join(parts) or "starting workers"
 

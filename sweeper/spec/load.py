@@ -14,7 +14,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from sweeper.spec.axes import FractionOfPairs, LogRange, Range, TimesMLogM
-from sweeper.spec.model import SweepSpec
+from sweeper.spec.model import Design, SweepSpec
 from sweeper.spec.problems import Problem, SpecError, dotted, shown
 
 Place = tuple[str | int, ...]
@@ -27,8 +27,9 @@ _TAGGED: dict[str, type[BaseModel]] = {
     "a log range": LogRange,
     "fractions of M²": FractionOfPairs,
     "multiples of M log M": TimesMLogM,
+    "a mapping": Design,
 }
-"""The models behind the tags of sweeper.spec.axes."""
+"""The models behind the tags of unions."""
 
 
 @dataclass(frozen=True)

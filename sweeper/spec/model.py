@@ -1,8 +1,8 @@
 """The spec of a sweep as typed data: the one place where its fields are declared."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from sweeper.spec.axes import Axes, AxisName, Count, Strict
 
@@ -61,6 +61,25 @@ class Resources(Strict):
     )
 
 
+DesignKind = Literal["grid", "boundary", "refine"]
+
+
+class Design(Strict):
+    """How n_train is chosen. The other axes are always combined."""
+
+    kind: DesignKind = Field(
+        description="grid: all values of n_train. boundary: search n_c between the smallest and "
+        "the largest of them. refine: all of them, then search where trials turn to generalize."
+    )
+    tolerance: Annotated[float, Field(ge=0.001, le=1)] = Field(
+        default=0.05, description="Relative width of the bracket that a search ends with."
+    )
+
+
+def _design_form(value: Any) -> str:  # noqa: ANN401
+    return "a mapping" if isinstance(value, dict | Design) else "a name"
+
+
 Selection = dict[AxisName, float | Annotated[list[float], Field(min_length=1)]]
 
 
@@ -87,4 +106,12 @@ class SweepSpec(Strict):
     model: Model = Field(default_factory=Model)
     training: Training = Field(default_factory=Training)
     resources: Resources = Field(default_factory=Resources)
-    design: Literal["grid"] = Field(default="grid", description="All combinations.")
+    design: Annotated[
+        Annotated[DesignKind, Tag("a name")] | Annotated[Design, Tag("a mapping")],
+        Discriminator(_design_form),
+    ] = Field(default="grid", description="How n_train is chosen: a kind, or {kind, tolerance}.")
+
+    @property
+    def search(self) -> Design:
+        """The design, with its options."""
+        return self.design if isinstance(self.design, Design) else Design(kind=self.design)

@@ -33,6 +33,9 @@ Columns = dict[str, NDArray[Any]]
 def expand(spec: SweepSpec, document: Document) -> pa.Table:
     """Every trial of a spec once, as PLAN_SCHEMA, sorted by order, rates, seeds and n_train.
 
+    Where n_c is searched these are the candidates: for each combination of the other axes,
+    values of n_train between the smallest and the largest on the axis, in steps of the tolerance.
+
     Args:
         spec: The spec.
         document: The file that it was read from, for the places of problems.
@@ -43,6 +46,7 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
     axes = _axis_values(spec)
     groups, problems = _zipped(spec, axes, document)
     problems += _unknown_exclusions(spec, axes, document)
+    problems += _unsearchable(spec, axes, document)
     problems += _fractions(spec, document)
     total = math.prod(len(axes[names[0]]) for names in groups)
     if total > MAX_TRIALS:
@@ -59,14 +63,64 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
         )
     if problems:
         raise SpecError(document.path, problems)
-    columns = _combinations(axes, groups)
-    columns = _without_excluded(spec, columns)
+    columns = _without_excluded(spec, _combinations(axes, groups))
     n_train, problems = _n_train(spec, columns, document)
     if not len(n_train):
         problems.append(document.problem(("exclude",), "leaves no trial at all"))
     if problems:
         raise SpecError(document.path, problems)
-    return _table(spec, columns | {"n_train": n_train})
+    plan = columns | {"n_train": n_train}
+    if spec.search.kind != "grid":
+        candidates = _candidates(plan, spec.search.tolerance)
+        joined = candidates if spec.search.kind == "boundary" else _joined(plan, candidates)
+        if len(joined["M"]) > MAX_TRIALS:
+            text = f"{len(joined['M']):,} candidates; at most {MAX_TRIALS:,} make one sweep"
+            raise SpecError(document.path, [document.problem(("design",), text)])
+        plan = joined
+    return _table(spec, plan)
+
+
+def _unsearchable(spec: SweepSpec, axes: Columns, document: Document) -> list[Problem]:
+    """What stands in the way of a search along n_train."""
+    if spec.search.kind == "grid":
+        return []
+    problems = []
+    if np.ptp(axes["n_train"]) == 0:
+        text = f"found {axes['n_train'][0]:g} alone; a search needs two ends of a range"
+        problems.append(document.problem(("axes", "n_train"), text))
+    used = [(("zip", i), "zipped") for i, names in enumerate(spec.zip) if "n_train" in names]
+    used += [(("exclude", i), "excluded") for i, one in enumerate(spec.exclude) if "n_train" in one]
+    for place, how in used:
+        text = f"n_train cannot be {how} where the design searches along it"
+        problems.append(document.problem(place, text))
+    return problems
+
+
+def _candidates(plan: Columns, tolerance: float) -> Columns:
+    """For each combination of the other axes, n_train from its smallest to its largest.
+
+    The steps of two orders or two seeds are offset against each other: were they the same in
+    n/(M log M), all brackets would agree about M log M by construction.
+    """
+    frame = pd.DataFrame(plan)
+    others = [name for name in frame.columns if name != "n_train"]
+    ends = frame.groupby(others, sort=False)["n_train"].agg(["min", "max"]).reset_index()
+    step = math.log1p(tolerance)
+    split, init = (ends["seed" if "seed" in ends else name] for name in ("split_seed", "init_seed"))
+    # multiples of unrelated irrational numbers fill [0, 1) evenly
+    walk = math.sqrt(3) * ends["M"] + math.sqrt(5) * split + math.sqrt(7) * init
+    offset = np.asarray(walk) % 1
+    span = np.log(np.asarray(ends["max"] / ends["min"]))
+    counts = np.maximum(1, np.floor(span / step - offset + 1e-9).astype(int) + 1)
+    cell = np.repeat(np.arange(len(ends)), counts)
+    place = np.arange(len(cell)) - np.repeat(counts.cumsum() - counts, counts)
+    n = ends["min"].to_numpy()[cell] * np.exp(step * (offset[cell] + place))
+    found = {name: ends[name].to_numpy()[cell] for name in others}
+    return found | {"n_train": np.rint(n).astype(np.int64)}
+
+
+def _joined(first: Columns, second: Columns) -> Columns:
+    return {name: np.concatenate([first[name], second[name]]) for name in first}
 
 
 def _axis_values(spec: SweepSpec) -> Columns:

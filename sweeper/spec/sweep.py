@@ -29,12 +29,15 @@ class Sweep:
     Attributes:
         spec: The spec.
         text: The file's text, kept with the results.
-        plan: Every trial once, as `sweeper.spec.plan.PLAN_SCHEMA`.
+        plan: Every trial once, as `sweeper.spec.plan.PLAN_SCHEMA`; where n_c is searched, every
+            candidate.
+        required: Fingerprints of those of them that are run whatever comes.
     """
 
     spec: SweepSpec
     text: str
     plan: pa.Table
+    required: pa.Array
 
     @property
     def digest(self) -> str:
@@ -72,7 +75,12 @@ def open_text(text: str, path: str | Path) -> Sweep:
     except SpecError as error:
         more = _combination_problems(document, error)
         raise SpecError(path, error.problems + more) from None
-    return Sweep(spec, text, expand(spec, document))
+    plan = required = expand(spec, document)
+    if spec.search.kind == "boundary":
+        required = plan.slice(0, 0)
+    elif spec.search.kind == "refine":
+        required = expand(spec.model_copy(update={"design": "grid"}), document)
+    return Sweep(spec, text, plan, required["fingerprint"].combine_chunks())
 
 
 def _combination_problems(document: Document, error: SpecError) -> list[Problem]:

@@ -52,8 +52,14 @@ def test_nothing_missing_makes_no_packs(plan: pa.Table) -> None:
     assert make_packs(plan.slice(0, 0), 2) == []
 
 
+def waiting(packs: list[Pack], trials: int) -> PackQueue:
+    queue = PackQueue(trials)
+    queue.add(packs)
+    return queue
+
+
 def test_a_lost_pack_waits_again_without_what_it_delivered() -> None:
-    queue = PackQueue([Pack((0, 1, 2))], 3)
+    queue = waiting([Pack((0, 1, 2))], 3)
     pack = queue.take()
     assert pack is not None
     assert queue.take() is None
@@ -67,7 +73,7 @@ def test_a_lost_pack_waits_again_without_what_it_delivered() -> None:
 
 
 def test_a_pack_that_was_not_begun_is_the_next_again() -> None:
-    queue = PackQueue([Pack((0,)), Pack((1,))], 2)
+    queue = waiting([Pack((0,)), Pack((1,))], 2)
     pack = queue.take()
     assert pack is not None
     queue.put_back(pack)
@@ -76,13 +82,13 @@ def test_a_pack_that_was_not_begun_is_the_next_again() -> None:
 
 
 def test_a_second_delivery_is_told() -> None:
-    queue = PackQueue([Pack((0, 1))], 2)
+    queue = waiting([Pack((0, 1))], 2)
     assert queue.deliver([1]) == [True]
     assert queue.deliver([1, 0]) == [False, True]
 
 
 def test_a_pack_cannot_end_with_trials_missing() -> None:
-    queue = PackQueue([Pack((0, 1))], 2)
+    queue = waiting([Pack((0, 1))], 2)
     pack = queue.take()
     assert pack is not None
     queue.deliver([0])
@@ -99,7 +105,7 @@ def test_the_trials_that_kill_their_worker_are_found_and_only_they(
     count: int, poison: set[int], order: "np.random.Generator"
 ) -> None:
     """A worker trains in any order, dies at a poisoned trial and loses the undelivered rest."""
-    queue = PackQueue([Pack(tuple(range(count)))], count)
+    queue = waiting([Pack(tuple(range(count)))], count)
     given_up: list[int] = []
     delivered: list[int] = []
     deaths = 0

@@ -1,0 +1,160 @@
+"""What is to be run: all that a plan misses, or what a search asks for while it learns."""
+
+import math
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sweeper.run.packs import Pack, estimated_seconds, make_packs
+from sweeper.run.search import KNOWN_BY, learn, open_search
+from sweeper.spec.sweep import Sweep
+from sweeper.store.results import ResultsFolder
+
+_ASK_SECONDS = 2.0
+"""A search asks for about so much work at once: enough to hide the cost of handing it out."""
+_GPU_ASK = 64
+"""Trials that it asks for at once where they are trained at once."""
+
+
+class Agenda(Protocol):
+    """Where a ledger's packs come from.
+
+    Attributes:
+        plan: The trials that packs speak of, as PLAN_SCHEMA.
+        scope: All trials that are the sweep's, those that have a record too.
+        unit: What progress is counted in.
+        total: How many of them there are.
+    """
+
+    plan: pa.Table
+    scope: pa.Table
+    unit: str
+    total: int
+
+    @property
+    def finished(self) -> int:
+        """How many of `total` are."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """It will ask for nothing more."""
+        ...
+
+    @property
+    def cost(self) -> float:
+        """Of what is not finished, in any measure of time."""
+        ...
+
+    def more(self, workers: int) -> list[Pack]:
+        """Packs to be run now, for so many workers; none while it waits for what is out."""
+        ...
+
+    def learn(self, rows: list[int], records: pa.Table) -> None:
+        """Take in finished trials: their rows in the plan, and their records."""
+        ...
+
+
+class WholePlan:
+    """Every trial that has no record, from the start."""
+
+    unit = "trials"
+
+    def __init__(self, sweep: Sweep, records: pa.Table) -> None:
+        """Take what is missing.
+
+        Args:
+            sweep: What to run.
+            records: Those in its results folder; their fingerprints will do.
+        """
+        self.plan, self.scope = missing(sweep.plan, records), sweep.plan
+        self.total = sweep.plan.num_rows
+        self.finished = self.total - self.plan.num_rows
+        self.done = not self.plan.num_rows
+        self._seconds = estimated_seconds(self.plan)
+        self.cost = float(self._seconds.sum())
+        self._resources = sweep.spec.resources
+
+    def more(self, workers: int) -> list[Pack]:
+        """All packs, once."""
+        if self.done:
+            return []
+        self.done = True
+        on_gpu = self._resources.gpus_per_worker > 0
+        return make_packs(self.plan, workers, on_gpu, self._resources.pack_size)
+
+    def learn(self, rows: list[int], records: pa.Table) -> None:
+        """Count them."""
+        self.finished += len(rows)
+        self.cost -= float(self._seconds[rows].sum())
+
+
+class Searched:
+    """What a search for n_c asks for."""
+
+    unit = "thresholds"
+
+    def __init__(self, sweep: Sweep, records: pa.Table) -> None:
+        """Take what is known.
+
+        Args:
+            sweep: Of a design that searches.
+            records: Those in its results folder, with KNOWN_BY.
+        """
+        self.plan, self._search = open_search(sweep, records)
+        self.scope = self.plan
+        self.total = self._search.cells
+        self._resources = sweep.spec.resources
+        self._seconds = estimated_seconds(self.plan)
+
+    @property
+    def finished(self) -> int:
+        """Cells that are settled."""
+        return self._search.settled
+
+    @property
+    def done(self) -> bool:
+        """Every cell is settled."""
+        return self._search.done
+
+    @property
+    def cost(self) -> float:
+        """Cells that are not."""
+        return float(self.total - self.finished)
+
+    def more(self, workers: int) -> list[Pack]:
+        """A few trials for one of the workers."""
+        on_gpu = self._resources.gpus_per_worker > 0
+        if on_gpu:
+            count = _GPU_ASK
+        else:
+            count = math.ceil(_ASK_SECONDS / float(np.median(self._seconds)))
+            count = max(1, min(count, math.ceil(self.cost / workers)))
+        rows = self._search.ask(count)
+        if not rows:
+            return []
+        packs = make_packs(self.plan.take(rows), 1, on_gpu, self._resources.pack_size)
+        return [Pack(tuple(rows[place] for place in pack.rows)) for pack in packs]
+
+    def learn(self, rows: list[int], records: pa.Table) -> None:
+        """Tell the search."""
+        learn(self._search, rows, records)
+
+
+def open_agenda(sweep: Sweep, folder: ResultsFolder) -> Agenda:
+    """What a sweep still has to run, by its design and by the records that are there.
+
+    Raises:
+        ResultsError: The folder cannot be read.
+    """
+    if sweep.spec.search.kind == "grid":
+        return WholePlan(sweep, folder.records(["fingerprint"]))
+    return Searched(sweep, folder.records(KNOWN_BY))
+
+
+def missing(plan: pa.Table, records: pa.Table) -> pa.Table:
+    """The rows of a plan that have no record."""
+    done = pc.is_in(plan["fingerprint"], value_set=records["fingerprint"].combine_chunks())
+    return plan.filter(pc.invert(done))

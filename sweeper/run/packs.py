@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 SHAPE = ["group", "hidden_size", "network", "activation", "loss", "optimizer", "matmul_precision"]
 """Trials that agree in these may share a pack."""
@@ -16,8 +17,10 @@ _PACK_SECONDS = (2.0, 15.0)
 _MAX_PACKS = 5000
 """More would weigh on Tune, which keeps every pack it has run in its state."""
 _GPU_PACK_SIZE = 512
-_STEP_SECONDS = 50e-6
-_FLOPS_PER_SECOND = 8e10
+_STEP_SECONDS, _EVALUATION_SECONDS = 45e-6, 75e-6
+_FLOPS_PER_SECOND = 9e10
+
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,33 @@ def make_packs(
     return [packs[i] for i in np.argsort(costs, kind="stable")[::-1]]
 
 
-def estimated_seconds(plan: pa.Table) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def estimated_seconds(plan: pa.Table) -> Numbers:
     """Each trial's time to its horizon on one ordinary core, roughly; right in proportion."""
-    M, n, K, steps = (
-        plan[name].to_numpy().astype(float)
-        for name in ("group_order", "n_train", "hidden_size", "max_steps")
-    )
-    return np.asarray(steps * (6 * n * K * M / _FLOPS_PER_SECOND + _STEP_SECONDS))
+    (steps,) = _floats(plan, "max_steps")
+    return steps * step_seconds(plan) + evaluations(plan, steps) * evaluation_seconds(plan)
+
+
+def step_seconds(plan: pa.Table) -> Numbers:
+    """Each trial's time for one training step: 6·n·K·M operations."""
+    M, n, K = _floats(plan, "group_order", "n_train", "hidden_size")
+    return 6 * n * K * M / _FLOPS_PER_SECOND + _STEP_SECONDS
+
+
+def evaluation_seconds(plan: pa.Table) -> Numbers:
+    """Each trial's time for one evaluation: 2·M²·K·M operations."""
+    M, K = _floats(plan, "group_order", "hidden_size")
+    return 2 * M**3 * K / _FLOPS_PER_SECOND + _EVALUATION_SECONDS
+
+
+def evaluations(plan: pa.Table, steps: Numbers) -> Numbers:
+    """How many evaluations each trial makes in so many steps; `sweeper.learn.train` says when."""
+    (every,) = _floats(plan, "eval_every")
+    early = np.ceil(np.log2(np.minimum(every, steps)))
+    return early + np.ceil(steps / every)
+
+
+def _floats(plan: pa.Table, *names: str) -> list[Numbers]:
+    return [plan[name].to_numpy().astype(float) for name in names]
 
 
 class PackQueue:

@@ -21,6 +21,7 @@ from sweeper.store.results import ResultsError, ResultsFolder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sweeper.run.forecast import Setting
     from sweeper.run.profile import Profile
     from sweeper.spec.sweep import Sweep
 
@@ -76,6 +77,50 @@ results_option = click.option(
 )
 
 
+_WHO_RUNS = [
+    click.option(
+        "--executor",
+        type=click.Choice(["ray", "inline"]),
+        default="ray",
+        show_default=True,
+        help="Ray Tune, or this process.",
+    ),
+    click.option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of a Ray cluster, or auto; else RAY_ADDRESS; else a local Ray for this run.",
+    ),
+    click.option("--workers", type=click.IntRange(1), help="Workers at most."),
+    click.option(
+        "--cpus-per-worker",
+        type=click.FloatRange(0.01),
+        callback=_finite,
+        help="CPU cores each.",
+    ),
+    click.option(
+        "--gpus-per-worker",
+        type=click.FloatRange(0),
+        callback=_finite,
+        help="GPUs each; a fraction shares one. Without it workers train on CPUs.",
+    ),
+    click.option("--pack-size", type=click.IntRange(1), help="Trials in a pack at most."),
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        callback=_device,
+        help="auto, cpu, cuda or cuda:N; auto is a GPU where workers are given one.",
+    ),
+]
+
+
+def _who_runs(command: Callable[P, R]) -> Callable[P, R]:
+    """The options that say who trains, and with what."""
+    for option in reversed(_WHO_RUNS):
+        command = option(command)
+    return command
+
+
 class _InOrder(click.Group):
     """Lists its commands in the order of the work, not of the alphabet."""
 
@@ -93,22 +138,47 @@ def main() -> None:
 @main.command(epilog=f"{_example}sweeper plan specs/quickstart.yaml")
 @spec_argument
 @results_option
+@_who_runs
+@click.option("--no-calibration", is_flag=True, help="Counts alone; do not time any trial.")
 @as_json
 @_complains
-def plan(spec: Path, results: str, as_json: bool) -> None:
-    """Say what a spec would run.
+def plan(
+    spec: Path,
+    results: str,
+    executor: str,
+    address: str | None,
+    device: str,
+    no_calibration: bool,
+    as_json: bool,
+    **resources: float | None,
+) -> None:
+    """Say what a spec would run, and how long it would take.
 
-    Its axes, trials and packs, and what is done already. Runs nothing.
+    Its axes, trials and packs, and what is done already. Trains a few of the missing trials for two
+    seconds, to see how fast this machine is; keeps nothing.
     """
+    from sweeper.run.forecast import Setting
+
+    setting = Setting(executor, address, device)
+    sweep = _with_resources(spec, resources)
+    _print_plan(sweep, results, setting, not no_calibration, as_json)
+
+
+def _with_resources(spec: Path, resources: dict[str, float | None]) -> "Sweep":
     from sweeper.spec.sweep import open_sweep
 
-    _print_plan(open_sweep(spec), results, as_json)
+    given = {name: value for name, value in resources.items() if value is not None}
+    return open_sweep(spec).with_resources(given)
 
 
-def _print_plan(sweep: "Sweep", results: str, as_json: bool) -> None:
+def _print_plan(
+    sweep: "Sweep", results: str, setting: "Setting", calibrated: bool, as_json: bool
+) -> None:
     from sweeper.run.overview import overview
+    from sweeper.run.progress import duration
 
-    found = overview(sweep, ResultsFolder.at(f"{results}/{sweep.spec.name}"))
+    folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
+    found = overview(sweep, folder, setting, calibrated)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -119,33 +189,21 @@ def _print_plan(sweep: "Sweep", results: str, as_json: bool) -> None:
         f"{found['packs']:,} packs for the other {found['missing']:,}",
         highlight=False,
     )
+    if expected := found["forecast"]:
+        workers = expected["workers"]
+        console.print(
+            f"about {duration(expected['seconds'])} with {workers} worker{'s' * (workers > 1)} "
+            f"(at most {duration(expected['at_most_seconds'])}, if no trial ends early)",
+            highlight=False,
+        )
+    elif calibrated and found["missing"]:
+        console.print(f"how long it takes cannot be told here: {found['no_forecast']}")
 
 
 @main.command(epilog=f"{_example}sweeper run specs/quickstart.yaml --results results")
 @spec_argument
 @results_option
-@click.option(
-    "--executor", type=click.Choice(["ray", "inline"]), default="ray", show_default=True,
-    help="Ray Tune, or this process.",
-)  # fmt: skip
-@click.option(
-    "--address", metavar="HOST:PORT",
-    help="Of a Ray cluster, or auto; else RAY_ADDRESS; else a local Ray for this run.",
-)  # fmt: skip
-@click.option("--workers", type=click.IntRange(1), help="Workers at most.")
-@click.option(
-    "--cpus-per-worker", type=click.FloatRange(0.01), callback=_finite,
-    help="CPU cores each.",
-)  # fmt: skip
-@click.option(
-    "--gpus-per-worker", type=click.FloatRange(0), callback=_finite,
-    help="GPUs each; a fraction shares one. Without it workers train on CPUs.",
-)  # fmt: skip
-@click.option("--pack-size", type=click.IntRange(1), help="Trials in a pack at most.")
-@click.option(
-    "--device", default="auto", show_default=True, callback=_device,
-    help="auto, cpu, cuda or cuda:N; auto is a GPU where workers are given one.",
-)  # fmt: skip
+@_who_runs
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, as `plan` does.")
 @click.option(
     "--profile", is_flag=True, help="Say where the time went, and keep a trace of it for Perfetto."
@@ -169,9 +227,9 @@ def run(
         raise click.UsageError("--address is for the ray executor; inline is this process")
     from sweeper.run.driver import run_sweep
     from sweeper.run.executor import Executor, ExecutorError
+    from sweeper.run.forecast import Setting
     from sweeper.run.profile import Profile
     from sweeper.run.progress import duration
-    from sweeper.spec.sweep import open_sweep
 
     def open_executor(log_file: Path) -> Executor:
         if executor == "inline":
@@ -182,11 +240,10 @@ def run(
 
         return RayExecutor(address, log_file)
 
-    sweep = open_sweep(spec).with_resources(
-        {name: value for name, value in resources.items() if value is not None}
-    )
+    sweep = _with_resources(spec, resources)
     if dry_run:
-        _print_plan(sweep, results, as_json=False)
+        setting = Setting(executor, address, device)
+        _print_plan(sweep, results, setting, calibrated=True, as_json=False)
         return
     folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
     console = _console()

@@ -1,10 +1,14 @@
 """What a spec would run, and how far it is: for `sweeper plan` and `sweeper status`."""
 
-import os
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
+import pyarrow.compute as pc
+
 from sweeper.run.agenda import missing
+from sweeper.run.calibration import NoCalibration
+from sweeper.run.forecast import FINISHED_COLUMNS, Forecast, Setting, forecast
 from sweeper.run.packs import make_packs
 from sweeper.spec.sweep import Sweep, open_text
 from sweeper.store.results import ResultsError, ResultsFolder
@@ -15,17 +19,39 @@ _SHOWN = [
 ]  # fmt: skip
 
 
-def overview(sweep: Sweep, folder: ResultsFolder) -> dict[str, Any]:
+def overview(
+    sweep: Sweep, folder: ResultsFolder, setting: Setting, calibrated: bool
+) -> dict[str, Any]:
     """Counts of a plan against the results that are there; starts no executor.
+
+    Args:
+        sweep: What would be run.
+        folder: Where its results are.
+        setting: Who would run it.
+        calibrated: Also say how long, which takes some seconds where anything is missing.
 
     Returns:
         `axes`: rows of (column, distinct values, smallest, largest); `trials`, `done`, `missing`
-        and `packs`: counts, packs as they would be cut for this machine's cores.
+        and `packs`: counts, packs as they would be cut for this machine's cores; `forecast`, the
+        fields of Forecast, or None; `no_forecast`: why there is none, or None.
     """
-    todo = missing(sweep.plan, folder.records(["fingerprint"]))
+    records = folder.records(FINISHED_COLUMNS)
+    todo = missing(sweep.plan, records)
     resources = sweep.spec.resources
-    workers = resources.workers or max(1, int((os.cpu_count() or 1) / resources.cpus_per_worker))
+    workers = setting.workers(resources)
     packs = make_packs(todo, workers, resources.gpus_per_worker > 0, resources.pack_size)
+    expected: Forecast | None = None
+    reason = None if calibrated else "not asked for"
+    if not todo.num_rows:
+        reason = "nothing is missing"
+    elif calibrated:
+        ours = records.filter(
+            pc.is_in(records["fingerprint"], sweep.plan["fingerprint"].combine_chunks())
+        )
+        try:
+            expected = forecast(todo, packs, ours, resources, setting)
+        except NoCalibration as error:
+            reason = str(error)
     frame = sweep.plan.select(_SHOWN).to_pandas()
     return {
         "sweep": sweep.spec.name,
@@ -37,6 +63,8 @@ def overview(sweep: Sweep, folder: ResultsFolder) -> dict[str, Any]:
         "done": sweep.plan.num_rows - todo.num_rows,
         "missing": todo.num_rows,
         "packs": len(packs),
+        "forecast": asdict(expected) if expected else None,
+        "no_forecast": reason,
     }
 
 

@@ -1,0 +1,239 @@
+"""How fast this machine trains: a few real trials of a sweep, timed for about two seconds.
+
+They run in processes of their own, as many at once as the sweep would have workers, so that the
+workers' claims on each other's memory and whatever else the machine does are measured with them,
+and the caller never loads torch.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from sweeper.run.packs import Numbers, evaluation_seconds, evaluations, step_seconds
+from sweeper.run.worker import work
+from sweeper.spec.plan import PLAN_SCHEMA
+from sweeper.spec.trial import Trial, trials
+from sweeper.store.provenance import Provenance
+
+SECONDS = 2.0
+"""Timing takes about this long, whatever the sweep."""
+
+_SAMPLES = 8
+"""Trials that are timed at most, from the cheapest of the sweep to the costliest."""
+
+_MAX_PROCESSES = 8
+"""Calibrated at once at most: more workers than that would take long to start."""
+
+_MAX_STEPS = 4000
+
+
+class NoCalibration(Exception):  # noqa: N818 - an answer rather than an error
+    """No calibration here can tell how fast the sweep's workers will be; the message says why."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What a trial that was timed has cost.
+
+    Attributes:
+        trial: It.
+        step_s: Seconds a training step.
+        evaluation_s: Seconds an evaluation.
+        rest_s: Seconds besides: its set-up, its record and all that lies between two trials.
+    """
+
+    trial: Trial
+    step_s: float
+    evaluation_s: float
+    rest_s: float
+
+
+@dataclass(frozen=True)
+class Speed:
+    """The speed of this machine's workers, as the samples have it.
+
+    Attributes:
+        samples: What was timed, in all processes.
+        boot_s: Seconds that a process took from its start until it could train.
+    """
+
+    samples: list[Sample]
+    boot_s: float
+
+    def seconds(self, plan: pa.Table, steps: Numbers) -> Numbers:
+        """Seconds that each trial of a plan takes for the given number of steps.
+
+        The formulas of `sweeper.run.packs`, multiplied by what the samples took over them;
+        between samples that factor is interpolated in the logarithm of the cost.
+        """
+        timed = _table([sample.trial for sample in self.samples])
+        step_s, evaluation_s, rest_s = np.array(
+            [[sample.step_s, sample.evaluation_s, sample.rest_s] for sample in self.samples]
+        ).T
+        at, known = np.log(step_seconds(plan)), np.log(step_seconds(timed))
+        each_step = step_seconds(plan) * _between(at, known, step_s / step_seconds(timed))
+        factor = _between(at, known, evaluation_s / evaluation_seconds(timed))
+        each_evaluation = evaluation_seconds(plan) * factor
+        rest = _between(at, known, rest_s)
+        return steps * each_step + evaluations(plan, steps) * each_evaluation + rest
+
+
+def calibrate(plan: pa.Table, workers: int, device: str, niceness: int = 0) -> Speed:
+    """Time some trials of a plan on this machine.
+
+    Args:
+        plan: Not empty.
+        workers: How many would run at once.
+        device: A torch device, or "auto".
+        niceness: Of the workers: what else the machine does comes before them.
+
+    Raises:
+        NoCalibration: The workers would train on a GPU, or a process cannot train at all.
+    """
+    request = json.dumps(
+        {
+            "trials": [asdict(trial) for trial in _chosen(plan)],
+            "device": device,
+            "niceness": niceness,
+        }
+    )
+    command = [sys.executable, "-m", "sweeper.run.calibration"]
+    pipe = subprocess.PIPE
+    started = time.monotonic()
+    processes = [
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        for _ in range(min(workers, _MAX_PROCESSES))
+    ]
+    try:
+        for process in processes:
+            _tell(process, request)
+        devices = {_answer(process) for process in processes}
+        boot_s = time.monotonic() - started
+        if devices != {"cpu"}:
+            raise NoCalibration(
+                f"workers would train on {', '.join(sorted(devices))}, and only CPUs are calibrated"
+            )
+        for process in processes:
+            _tell(process, "begin")
+        samples = [
+            Sample(Trial.from_row(found.pop("trial")), **found)
+            for process in processes
+            for found in json.loads(_answer(process))
+        ]
+    finally:
+        for process in processes:
+            process.kill()
+            process.communicate()
+    return Speed(samples, boot_s)
+
+
+def _chosen(plan: pa.Table) -> list[Trial]:
+    """Trials spread over the costs that occur, the cheapest first."""
+    cost = step_seconds(plan)
+    _, rows = np.unique(cost, return_index=True)  # sorted by cost
+    places = np.linspace(0, len(rows) - 1, min(_SAMPLES, len(rows))).round().astype(int)
+    return trials(plan.take(rows[places]))
+
+
+def _tell(process: "subprocess.Popen[str]", line: str) -> None:
+    assert process.stdin is not None
+    try:
+        process.stdin.write(line + "\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        _complain(process)
+
+
+def _answer(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    line = process.stdout.readline().strip()
+    if not line:
+        _complain(process)
+    return line
+
+
+def _complain(process: "subprocess.Popen[str]") -> None:
+    assert process.stderr is not None
+    said = process.stderr.read().strip().splitlines() or ["it said nothing"]
+    raise NoCalibration(f"a process that should train ended: {said[-1]}")
+
+
+def _between(at: Numbers, known: Numbers, values: Numbers) -> Numbers:
+    """Interpolate; the same trial timed twice counts with its mean, ends carry on flat."""
+    places, inverse = np.unique(known, return_inverse=True)
+    means = np.bincount(inverse, values) / np.bincount(inverse)
+    return np.asarray(np.interp(at, places, means))
+
+
+def _table(timed: list[Trial]) -> pa.Table:
+    rows = [asdict(trial) | {"fingerprint": trial.fingerprint} for trial in timed]
+    return pa.Table.from_pylist(rows, schema=PLAN_SCHEMA)
+
+
+# ---------------------------------------------------------------- in a process of its own
+
+
+def _measure(timed: list[Trial], device: str) -> Iterator[Sample]:
+    """Time trials, the cheapest first, for SECONDS in all; the costliest may be left out."""
+    left = SECONDS
+    pace = 0.0  # seconds over the formula's, for one step and one evaluation
+    costs = step_seconds(_table(timed)) + evaluation_seconds(_table(timed))
+    for place, (trial, cost) in enumerate(zip(timed, costs, strict=True)):
+        if pace * cost > left:
+            return
+        began = time.perf_counter()
+        sample = _timed(trial, 1, device)
+        spent = time.perf_counter() - began
+        pace = spent / cost
+        share = left / (len(timed) - place) - spent
+        each = sample.step_s + sample.evaluation_s / trial.eval_every
+        steps = int(min(_MAX_STEPS, (share - 5 * sample.evaluation_s) / each))
+        if steps > 1:
+            sample = _timed(trial, steps, device)
+        yield sample
+        left -= time.perf_counter() - began
+
+
+def _timed(trial: Trial, steps: int, device: str) -> Sample:
+    """Train a trial for so many steps, as a worker does."""
+    short = replace(trial, max_steps=steps, stop_at_target=False)
+    began = time.perf_counter()
+    deliveries = list(work(_table([short]), [0], Provenance("calibration", "", ""), device))
+    elapsed = time.perf_counter() - began
+    (record,) = next(delivery for delivery in deliveries if delivery).records.to_pylist()
+    if record["error"]:
+        raise RuntimeError(record["error"].strip().splitlines()[-1])
+    steps_s = record["wall_time_s"] - record["setup_s"] - record["evaluation_s"]
+    taken = record["final_step"]
+    count = len(deliveries) - 1  # the first says that it is ready
+    rest_s = elapsed - steps_s - record["evaluation_s"]
+    return Sample(trial, steps_s / taken, record["evaluation_s"] / count, rest_s)
+
+
+def _serve() -> None:
+    """Talk to `calibrate`: a request comes in, the device goes out; "begin", then the samples."""
+    from sweeper.learn.train import usable_device
+
+    request = json.loads(sys.stdin.readline())
+    try:
+        device = usable_device(request["device"])
+    except RuntimeError as error:
+        sys.exit(str(error))
+    timed = [Trial.from_row(row) for row in request["trials"]]
+    if device == "cpu":
+        _timed(timed[0], 1, device)  # first uses are slow
+    print(device, flush=True)
+    sys.stdin.readline()
+    os.nice(request["niceness"])
+    print(json.dumps([asdict(sample) for sample in _measure(timed, device)]), flush=True)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -184,9 +184,14 @@ def _print_plan(
         return
     console = _console()
     console.print(_table(["axis", "values", "from", "to"], found["axes"]))
+    missing = f"{found['packs']:,} packs for the other {found['missing']:,}"
+    if found["unit"] != "trials":
+        missing = (
+            f"{found['total']:,} {found['unit']} to be found among them, {found['finished']:,} are; "
+            f"the others will take about {found['missing']:,} trials"
+        )
     console.print(
-        f"{found['trials']:,} trials, {found['done']:,} of them done; "
-        f"{found['packs']:,} packs for the other {found['missing']:,}",
+        f"{found['trials']:,} trials, {found['done']:,} of them done; {missing}",
         highlight=False,
     )
     if expected := found["forecast"]:

@@ -92,7 +92,11 @@ class WholePlan:
 
 
 class Searched:
-    """What a search for n_c asks for."""
+    """What a search for n_c asks for.
+
+    Attributes:
+        search: It.
+    """
 
     unit = "thresholds"
 
@@ -103,21 +107,21 @@ class Searched:
             sweep: Of a design that searches.
             records: Those in its results folder, with KNOWN_BY.
         """
-        self.plan, self._search = open_search(sweep, records)
+        self.plan, self.search = open_search(sweep, records)
         self.scope = self.plan
-        self.total = self._search.cells
+        self.total = self.search.cells
         self._resources = sweep.spec.resources
         self._seconds = estimated_seconds(self.plan)
 
     @property
     def finished(self) -> int:
         """Cells that are settled."""
-        return self._search.settled
+        return self.search.settled
 
     @property
     def done(self) -> bool:
         """Every cell is settled."""
-        return self._search.done
+        return self.search.done
 
     @property
     def cost(self) -> float:
@@ -132,7 +136,7 @@ class Searched:
         else:
             count = math.ceil(_ASK_SECONDS / float(np.median(self._seconds)))
             count = max(1, min(count, math.ceil(self.cost / workers)))
-        rows = self._search.ask(count)
+        rows = self.search.ask(count)
         if not rows:
             return []
         packs = make_packs(self.plan.take(rows), 1, on_gpu, self._resources.pack_size)
@@ -140,7 +144,7 @@ class Searched:
 
     def learn(self, rows: list[int], records: pa.Table) -> None:
         """Tell the search."""
-        learn(self._search, rows, records)
+        learn(self.search, rows, records)
 
 
 def open_agenda(sweep: Sweep, folder: ResultsFolder) -> Agenda:
@@ -149,9 +153,15 @@ def open_agenda(sweep: Sweep, folder: ResultsFolder) -> Agenda:
     Raises:
         ResultsError: The folder cannot be read.
     """
-    if sweep.spec.search.kind == "grid":
-        return WholePlan(sweep, folder.records(["fingerprint"]))
-    return Searched(sweep, folder.records(KNOWN_BY))
+    searches = sweep.spec.search.kind != "grid"
+    return agenda_of(sweep, folder.records(KNOWN_BY if searches else ["fingerprint"]))
+
+
+def agenda_of(sweep: Sweep, records: pa.Table) -> Agenda:
+    """The same from records that were read: of a search with KNOWN_BY, else with fingerprints."""
+    return (
+        WholePlan(sweep, records) if sweep.spec.search.kind == "grid" else Searched(sweep, records)
+    )
 
 
 def missing(plan: pa.Table, records: pa.Table) -> pa.Table:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from sweeper.run.agenda import Searched
 from sweeper.run.calibration import NoCalibration, calibrate
 from sweeper.run.packs import Numbers, Pack
 from sweeper.spec.model import Resources
@@ -129,6 +130,25 @@ def expected_steps(todo: pa.Table, finished: pa.Table) -> Numbers:
     horizon = _horizon(todo)
     stops = todo["stop_at_target"].to_numpy(zero_copy_only=False)
     return np.where(stops, np.minimum(expected, horizon), horizon)
+
+
+def rehearse(agenda: Searched) -> pa.Table:
+    """The trials that a search will need, if thresholds lie where `expected_steps` has them.
+
+    Args:
+        agenda: Used up by this.
+
+    Returns:
+        As PLAN_SCHEMA, in the order in which they would be asked for.
+    """
+    plan, search = agenda.plan, agenda.search
+    steps, horizon = _formula(plan), _horizon(plan)
+    rows: list[int] = []
+    while asked := search.ask(max(1, search.cells - search.settled)):
+        rows += asked
+        for row in asked:
+            search.tell(row, bool(steps[row] < horizon[row]), bool(steps[row] < horizon[row] / 2))
+    return plan.take(pa.array(rows, pa.int64()))
 
 
 def _horizon(table: pa.Table) -> Numbers:

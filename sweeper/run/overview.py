@@ -6,10 +6,11 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from sweeper.run.agenda import missing
+from sweeper.run.agenda import Searched, agenda_of
 from sweeper.run.calibration import NoCalibration
-from sweeper.run.forecast import FINISHED_COLUMNS, Forecast, Setting, forecast
+from sweeper.run.forecast import FINISHED_COLUMNS, Forecast, Setting, forecast, rehearse
 from sweeper.run.packs import make_packs
+from sweeper.run.search import KNOWN_BY
 from sweeper.spec.sweep import Sweep, open_text
 from sweeper.store.results import ResultsError, ResultsFolder
 
@@ -32,11 +33,15 @@ def overview(
 
     Returns:
         `axes`: rows of (column, distinct values, smallest, largest); `trials`, `done`, `missing`
-        and `packs`: counts, packs as they would be cut for this machine's cores; `forecast`, the
-        fields of Forecast, or None; `no_forecast`: why there is none, or None.
+        and `packs`: counts, packs as they would be cut for this machine's cores; `unit`, `total`
+        and `finished`: what progress is counted in; `forecast`, the fields of Forecast, or None;
+        `no_forecast`: why there is none, or None. Where n_c is searched `trials` are the
+        candidates, and `missing` those that will be needed if thresholds lie where expected.
     """
-    records = folder.records(FINISHED_COLUMNS)
-    todo = missing(sweep.plan, records)
+    records = folder.records([*dict.fromkeys([*FINISHED_COLUMNS, *KNOWN_BY])])
+    agenda = agenda_of(sweep, records)
+    finished = agenda.finished
+    todo = rehearse(agenda) if isinstance(agenda, Searched) else agenda.plan
     resources = sweep.spec.resources
     workers = setting.workers(resources)
     packs = make_packs(todo, workers, resources.gpus_per_worker > 0, resources.pack_size)
@@ -46,22 +51,26 @@ def overview(
         reason = "nothing is missing"
     elif calibrated:
         ours = records.filter(
-            pc.is_in(records["fingerprint"], sweep.plan["fingerprint"].combine_chunks())
+            pc.is_in(records["fingerprint"], agenda.scope["fingerprint"].combine_chunks())
         )
         try:
             expected = forecast(todo, packs, ours, resources, setting)
         except NoCalibration as error:
             reason = str(error)
-    frame = sweep.plan.select(_SHOWN).to_pandas()
+    frame = agenda.scope.select(_SHOWN).to_pandas()
+    known = pc.is_in(agenda.scope["fingerprint"], records["fingerprint"].combine_chunks())
     return {
         "sweep": sweep.spec.name,
         "axes": [
             [name, int(column.nunique()), column.min().item(), column.max().item()]
             for name, column in frame.items()
         ],
-        "trials": sweep.plan.num_rows,
-        "done": sweep.plan.num_rows - todo.num_rows,
+        "trials": agenda.scope.num_rows,
+        "done": pc.sum(known).as_py(),
         "missing": todo.num_rows,
+        "unit": agenda.unit,
+        "total": agenda.total,
+        "finished": finished,
         "packs": len(packs),
         "forecast": asdict(expected) if expected else None,
         "no_forecast": reason,

@@ -184,16 +184,18 @@ def _print_plan(
         return
     console = _console()
     console.print(_table(["axis", "values", "from", "to"], found["axes"]))
-    missing = f"{found['packs']:,} packs for the other {found['missing']:,}"
-    if found["unit"] != "trials":
-        missing = (
-            f"{found['total']:,} {found['unit']} to be found among them, {found['finished']:,} are; "
-            f"the others will take about {found['missing']:,} trials"
+    if found["unit"] == "trials":
+        text = (
+            f"{found['trials']:,} trials, {found['done']:,} of them done; "
+            f"{found['packs']:,} packs for the other {found['missing']:,}"
         )
-    console.print(
-        f"{found['trials']:,} trials, {found['done']:,} of them done; {missing}",
-        highlight=False,
-    )
+    else:
+        text = (
+            f"{found['total']:,} {found['unit']} among {found['trials']:,} candidates, "
+            f"{found['finished']:,} of them found with {found['done']:,} trials; "
+            f"the others will take about {found['missing']:,} more"
+        )
+    console.print(text, highlight=False, soft_wrap=True)
     if expected := found["forecast"]:
         workers = expected["workers"]
         console.print(

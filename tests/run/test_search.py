@@ -1,0 +1,154 @@
+"""Searches for n_c that really train, through the command line."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import analysis
+from sweeper.store.results import ResultsFolder
+
+AXES = """\
+axes:
+  M: {orders}
+  n_train: {{times_m_log_m: {n_train}}}
+  hidden_size: 128
+  learning_rate: 0.005
+  weight_decay: 0.0002
+  max_steps: {steps}
+  seed: {seeds}
+design: {design}
+"""
+
+
+def spec(
+    folder: Path,
+    design: str = "boundary",
+    orders: str = "[9, 11, 13]",
+    n_train: str = "[1.8, 4.0]",
+    seeds: int = 2,
+    steps: int = 3000,
+) -> Path:
+    path = folder / "sweep.yaml"
+    axes = AXES.format(orders=orders, n_train=n_train, seeds=seeds, steps=steps, design=design)
+    path.write_text(f"name: sweep\n{axes}")
+    return path
+
+
+def command(path: Path, name: str, *options: str) -> list[str]:
+    results = str(path.parent / "results")
+    return [sys.executable, "-m", "sweeper.cli", name, str(path), "--results", results, *options]
+
+
+def run(path: Path, *options: str) -> str:
+    """What a run in one process says."""
+    words = command(path, "run", "--executor", "inline", *options)
+    answer = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return answer.stdout
+
+
+def records(path: Path) -> pd.DataFrame:
+    return ResultsFolder.at(path.parent / "results" / "sweep").records().to_pandas()
+
+
+def cells(path: Path, **options: float) -> pd.DataFrame:
+    frame = analysis.thresholds(analysis.load(str(path.parent / "results" / "sweep")), **options)
+    return frame.set_index(["group_order", "split_seed"])
+
+
+def test_a_search_finds_what_a_dense_grid_finds_with_a_fraction_of_its_runs(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    searched, dense = (
+        spec(tmp_path / "a"),
+        spec(tmp_path / "b", "grid", n_train="{log: [1.8, 4.0], count: 24}"),
+    )
+    assert "6 of 6 thresholds done" in run(searched)
+    run(dense)
+    found, expected = cells(searched), cells(dense)
+    assert len(found) == 6
+    ratio = found["n_high"] / found["n_low"]
+    assert (ratio <= 1.05 * (1 + 1.5 / found["n_low"])).all()  # to whole pairs
+    apart = np.log(found["n_c"] / expected["n_c"]).abs()  # near n_c, outcomes are not monotone
+    assert apart.max() < 0.12
+    assert apart.mean() < 0.04
+    assert len(records(searched)) <= len(records(dense)) / 4
+    assert np.isfinite(cells(searched, horizon=0.5)["n_c"]).mean() >= 0.8
+
+
+def test_a_killed_search_goes_on_from_its_records(tmp_path: Path) -> None:
+    path = spec(tmp_path)
+    words = command(path, "run", "--executor", "inline")
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while process.poll() is None and len(records(path)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    before = records(path)
+    assert len(before) >= 3
+    assert "6 of 6 thresholds done" in run(path)
+    after = records(path)
+    assert set(before["fingerprint"]) <= set(after["fingerprint"])
+    assert "0 trials run" in run(path)
+    pd.testing.assert_frame_equal(records(path), after)
+
+
+def test_more_seeds_and_orders_and_a_finer_tolerance_run_only_what_is_new(tmp_path: Path) -> None:
+    run(spec(tmp_path, orders="[9, 11]", seeds=1))
+    first = records(tmp_path / "sweep.yaml")
+    said = run(spec(tmp_path, orders="[9, 11, 13]", seeds=2))
+    assert "6 of 6 thresholds done" in said
+    second = records(tmp_path / "sweep.yaml")
+    assert set(first["fingerprint"]) <= set(second["fingerprint"])
+    path = spec(tmp_path, "{kind: boundary, tolerance: 0.03}", orders="[9, 11, 13]", seeds=2)
+    run(path)
+    third = records(path)
+    assert set(second["fingerprint"]) <= set(third["fingerprint"])
+    assert 0 < len(third) - len(second) <= 12  # brackets are cut, not searched again
+
+
+def test_a_grid_is_refined_where_it_turns(tmp_path: Path) -> None:
+    grid = "[1.8, 2.3, 2.9, 3.5]"
+    run(spec(tmp_path, "grid", n_train=grid))
+    coarse = records(tmp_path / "sweep.yaml")
+    wide = cells(tmp_path / "sweep.yaml")
+    path = spec(tmp_path, "refine", n_train=grid)
+    plan = subprocess.run(command(path, "plan", "--no-calibration", "--json"), capture_output=True)
+    planned = json.loads(plan.stdout)
+    run(path)
+    fine, narrow = records(path), cells(path)
+    assert set(coarse["fingerprint"]) <= set(fine["fingerprint"])
+    assert (narrow["n_high"] - narrow["n_low"]).sum() < (wide["n_high"] - wide["n_low"]).sum() / 2
+    added = fine[~fine["fingerprint"].isin(coarse["fingerprint"])]
+    assert len(added) <= 30
+    assert planned["done"] == len(coarse)
+    assert planned["missing"] == pytest.approx(len(added), abs=15)
+
+
+def test_a_search_that_is_started_as_refine_runs_its_grid_too(tmp_path: Path) -> None:
+    path = spec(tmp_path, "refine", orders="[7]", n_train="[1.8, 2.3, 2.9, 3.5]", seeds=1)
+    run(path)
+    sizes = (np.array([1.8, 2.3, 2.9, 3.5]) * 7 * np.log(7)).round().astype(int)
+    assert set(sizes) <= set(records(path)["n_train"])
+
+
+def test_cells_without_a_crossing_are_told(tmp_path: Path) -> None:
+    low, high = "[1.0, 1.4]", "[3.4, 4.0]"
+    run(spec(tmp_path, orders="[11]", n_train=low, seeds=1, steps=500))
+    path = spec(tmp_path, orders="[11]", n_train=high, seeds=1)
+    (tmp_path / "results" / "sweep").rename(tmp_path / "results" / "low")
+    assert "1 of 1 thresholds done" in run(path)
+    status = cells(path)["status"].tolist()
+    assert status == ["all_generalized"]
+    other = analysis.thresholds(analysis.load(str(tmp_path / "results" / "low")))
+    assert other["status"].tolist() == ["none_generalized"]

@@ -1,16 +1,19 @@
 # make demo    a sweep, its tables and its figures, in results/quickstart/
 # make test    lint, types and the fast tests; make test-slow adds the slow ones
+# make bench   what is measured against other ways and the machine, in results/bench/;
+#              make bench BENCH="--only engine" measures less, see python -m benchmarks --help
 #
 # PYTHON=python3.12 picks another interpreter. TORCH_INDEX=URL takes torch from another index,
 # such as https://download.pytorch.org/whl/cpu (README.md, "Which torch").
 
 PYTHON ?= python3
 TORCH_INDEX ?=
+BENCH ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: demo test test-slow bench lint format clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -24,6 +27,9 @@ test: lint
 
 test-slow: lint
 	$(BIN)/pytest -q -m "slow or not slow"
+
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lint: $(STAMP)
 	$(BIN)/ruff check --quiet .

@@ -20,12 +20,12 @@ SPEC: Spec = {
         "hidden_size": 128,
         "learning_rate": [0.002, 0.005],
         "weight_decay": [1e-4, 2e-4],
-        "max_steps": 1000,
+        "max_steps": 2000,
         "seed": 50,
     },
     "training": {"stop_at_target": False},
 }
-"""2,000 trials of about 0.07 s each."""
+"""2,000 trials of about a tenth of a second each."""
 
 SMOKE_SPEC = SPEC | {"axes": SPEC["axes"] | {"max_steps": 50, "seed": 1}}
 

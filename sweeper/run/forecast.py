@@ -132,11 +132,12 @@ def expected_steps(todo: pa.Table, finished: pa.Table) -> Numbers:
     return np.where(stops, np.minimum(expected, horizon), horizon)
 
 
-def rehearse(agenda: Searched) -> pa.Table:
+def rehearse(agenda: Searched, workers: int) -> pa.Table:
     """The trials that a search will need, if thresholds lie where `expected_steps` has them.
 
     Args:
         agenda: Used up by this.
+        workers: How many trials run at once.
 
     Returns:
         As PLAN_SCHEMA, in the order in which they would be asked for.
@@ -144,7 +145,7 @@ def rehearse(agenda: Searched) -> pa.Table:
     plan, search = agenda.plan, agenda.search
     steps, horizon = _formula(plan), _horizon(plan)
     rows: list[int] = []
-    while asked := search.ask(max(1, search.cells - search.settled)):
+    while asked := search.ask(workers):
         rows += asked
         for row in asked:
             search.tell(row, bool(steps[row] < horizon[row]), bool(steps[row] < horizon[row] / 2))

@@ -41,7 +41,11 @@ def overview(
     records = folder.records([*dict.fromkeys([*FINISHED_COLUMNS, *KNOWN_BY])])
     agenda = agenda_of(sweep, records)
     finished = agenda.finished
-    todo = rehearse(agenda) if isinstance(agenda, Searched) else agenda.plan
+    todo = (
+        rehearse(agenda, setting.workers(sweep.spec.resources))
+        if isinstance(agenda, Searched)
+        else agenda.plan
+    )
     resources = sweep.spec.resources
     workers = setting.workers(resources)
     packs = make_packs(todo, workers, resources.gpus_per_worker > 0, resources.pack_size)

@@ -211,6 +211,11 @@ def _print_plan(
 @spec_argument
 @results_option
 @_who_runs
+@click.option("--max-trials", type=click.IntRange(1), help="Run so many trials at most.")
+@click.option(
+    "--max-hours", type=click.FloatRange(0, min_open=True), callback=_finite,
+    help="End after so many hours, well: what is finished is kept.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, as `plan` does.")
 @click.option(
     "--profile", is_flag=True, help="Say where the time went, and keep a trace of it for Perfetto."
@@ -222,6 +227,8 @@ def run(
     executor: str,
     address: str | None,
     device: str,
+    max_trials: int | None,
+    max_hours: float | None,
     dry_run: bool,
     profile: bool,
     **resources: float | None,
@@ -232,7 +239,7 @@ def run(
     """
     if executor == "inline" and address:
         raise click.UsageError("--address is for the ray executor; inline is this process")
-    from sweeper.run.driver import run_sweep
+    from sweeper.run.driver import Budget, run_sweep
     from sweeper.run.executor import Executor, ExecutorError
     from sweeper.run.forecast import Setting
     from sweeper.run.profile import Profile
@@ -256,7 +263,8 @@ def run(
     console = _console()
     try:
         timeline = Profile() if profile else None
-        summary = run_sweep(sweep, folder, open_executor, device, console, timeline)
+        budget = Budget(max_trials, max_hours)
+        summary = run_sweep(sweep, folder, open_executor, device, console, timeline, budget)
     except ExecutorError as error:
         click.echo("\n".join([str(error), *getattr(error, "__notes__", [])]), err=True)
         sys.exit(BAD_INPUT)
@@ -269,6 +277,8 @@ def run(
         highlight=False,
         soft_wrap=True,
     )
+    if summary.spent:
+        console.print(f"{summary.spent}; the same command goes on", highlight=False)
     if timeline and summary.trace:
         _print_profile(timeline, summary.trace, console)
     if summary.interrupted:

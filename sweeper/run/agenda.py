@@ -147,6 +147,50 @@ class Searched:
         learn(self.search, rows, records)
 
 
+class Limited:
+    """The first trials of another agenda; the others wait for another run."""
+
+    def __init__(self, agenda: Agenda, trials: int) -> None:
+        """Limit it.
+
+        Args:
+            agenda: To be limited.
+            trials: That it may still run.
+        """
+        self._agenda, self._left = agenda, trials
+        self.plan, self.scope = agenda.plan, agenda.scope
+        self.unit, self.total = agenda.unit, agenda.total
+
+    @property
+    def finished(self) -> int:
+        """How many of `total` are."""
+        return self._agenda.finished
+
+    @property
+    def done(self) -> bool:
+        """It will ask for nothing more."""
+        return not self._left or self._agenda.done
+
+    @property
+    def cost(self) -> float:
+        """Of what is not finished, that beyond the limit too."""
+        return self._agenda.cost
+
+    def more(self, workers: int) -> list[Pack]:
+        """Packs as long as the limit lasts; the last one may be cut."""
+        packs: list[Pack] = []
+        for pack in self._agenda.more(workers) if self._left else []:
+            rows = pack.rows[: self._left]
+            self._left -= len(rows)
+            if rows:
+                packs.append(Pack(rows))
+        return packs
+
+    def learn(self, rows: list[int], records: pa.Table) -> None:
+        """Pass it on."""
+        self._agenda.learn(rows, records)
+
+
 def open_agenda(sweep: Sweep, folder: ResultsFolder) -> Agenda:
     """What a sweep still has to run, by its design and by the records that are there.
 

@@ -1,6 +1,7 @@
 """A sweep from its plan to its last record: what is missing is run, what is finished is kept."""
 
 import getpass
+import math
 import os
 import secrets
 import time
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
-from sweeper.run.agenda import Agenda, open_agenda
+from sweeper.run.agenda import Agenda, Limited, open_agenda
 from sweeper.run.executor import Executor, ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
@@ -24,6 +25,19 @@ from sweeper.spec.sweep import Sweep
 from sweeper.store.provenance import Provenance, code_version, host, library_versions
 from sweeper.store.results import ResultsFolder
 from sweeper.store.writer import ShardWriter
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a run may spend at most; the same command goes on with another run's.
+
+    Attributes:
+        trials: That it finishes.
+        hours: From its start until it is asked to end; what is being trained then is lost.
+    """
+
+    trials: int | None = None
+    hours: float | None = None
 
 
 @dataclass(frozen=True)
@@ -37,6 +51,7 @@ class Summary:
         ran: Trials that this run finished.
         outcomes: Of all finished trials of the sweep.
         interrupted: It was asked to end before the last trial.
+        spent: What of its budget was spent before the last trial, or None.
         seconds: It took.
         trace: Path of its profile, if one was asked for and any trial ran.
     """
@@ -47,6 +62,7 @@ class Summary:
     ran: int
     outcomes: Counter[str]
     interrupted: bool
+    spent: str | None
     seconds: float
     trace: str | None = None
 
@@ -58,6 +74,7 @@ def run_sweep(
     device: str,
     console: Console,
     profile: Profile | None = None,
+    budget: Budget = Budget(),
 ) -> Summary:
     """Run whatever of a sweep has no record yet.
 
@@ -68,6 +85,7 @@ def run_sweep(
         device: A torch device, or "auto".
         console: For people.
         profile: To be filled with where the time went, and kept as a trace.
+        budget: What this run may spend.
 
     Raises:
         ResultsError: The folder is in use, or cannot be read.
@@ -80,24 +98,29 @@ def run_sweep(
     trace = None
     with folder.lock(_holder(run_id)):
         with profile.span("read results"):
-            agenda = open_agenda(sweep, folder)
-        interrupted, progress = False, _progress(console, agenda)
+            whole = agenda = open_agenda(sweep, folder)
+        if budget.trials is not None:
+            agenda = Limited(whole, budget.trials)
+        interrupt, progress = None, _progress(console, agenda)
         if not agenda.done:
             provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
             job = Job(agenda.plan, provenance, sweep.spec.resources, device)
-            interrupted = _run(sweep, agenda, job, folder, open_executor, progress, profile)
+            interrupt = _interrupt(progress, clock, budget)
+            _run(sweep, agenda, job, folder, open_executor, progress, profile, interrupt)
         with profile.span("count outcomes"):
             outcomes = _outcomes(agenda.scope, folder.records(["fingerprint", "outcome"]))
         profile.finish()
         if profile.ran:
             trace = folder.write_profile(run_id, profile.trace(run_id))
+    complete = whole.finished == whole.total
     return Summary(
         unit=agenda.unit,
         total=agenda.total,
         finished=agenda.finished,
         ran=progress.finished,
         outcomes=outcomes,
-        interrupted=interrupted,
+        interrupted=interrupt is not None and interrupt.signalled and not complete,
+        spent=None if complete else _spent(budget, interrupt),
         seconds=time.monotonic() - clock,
         trace=trace,
     )
@@ -111,11 +134,11 @@ def _run(
     open_executor: Callable[[Path], Executor],
     progress: Progress,
     profile: Profile,
-) -> bool:
-    """Run what an agenda asks for; True when an end was asked for before the last of it."""
+    interrupt: Interrupt,
+) -> None:
+    """Run what an agenda asks for, or until an end is."""
     run_id = job.provenance.run_id
     log_file = folder.log_file(run_id)
-    announce = "ending; what is finished is kept, the same command goes on (again: end at once)"
     executor: Executor | None = None
     try:
         with profile.span("start executor"):
@@ -125,7 +148,7 @@ def _run(
         # entered after the executor has started, for Ray takes signals for itself
         with (
             profile.span("hand out packs and wait"),
-            Interrupt(lambda: progress.say(announce)) as interrupt,
+            interrupt,
             progress,
             ShardWriter(folder, run_id, profile.wrote) as writer,
         ):
@@ -140,7 +163,23 @@ def _run(
         if executor is not None:
             with profile.span("close executor"):
                 executor.close()
-    return not ledger.ended
+
+
+def _interrupt(progress: Progress, clock: float, budget: Budget) -> Interrupt:
+    announce = "ending; what is finished is kept, the same command goes on (again: end at once)"
+    seconds = math.inf
+    if budget.hours is not None:
+        seconds = clock + budget.hours * 3600 - time.monotonic()
+    return Interrupt(lambda: progress.say(announce), seconds)
+
+
+def _spent(budget: Budget, interrupt: Interrupt | None) -> str | None:
+    """What of a budget was, in words, if it was that which ended a run before its time."""
+    if interrupt is None or interrupt.signalled:
+        return None
+    if interrupt.late:
+        return f"the {budget.hours:g} hours are over"
+    return None if budget.trials is None else f"the {budget.trials:,} trials are run"
 
 
 def _progress(console: Console, agenda: Agenda) -> Progress:

@@ -1,24 +1,41 @@
-"""Ctrl-C as a wish to end well: the first asks, the second insists."""
+"""Ctrl-C, or the end of the time given, as a wish to end well; a second Ctrl-C insists."""
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 
 class Interrupt:
-    """While entered, SIGINT and SIGTERM set `requested`; a second one raises KeyboardInterrupt."""
+    """While entered, SIGINT and SIGTERM are wishes to end; a second one raises KeyboardInterrupt.
 
-    def __init__(self, announce: Callable[[], None]) -> None:
+    Attributes:
+        signalled: Whether one of them came.
+        late: Whether the time was up before.
+    """
+
+    def __init__(self, announce: Callable[[], None], seconds: float = math.inf) -> None:
         """Nothing happens before it is entered.
 
         Args:
-            announce: Called at the first signal.
+            announce: Called when an end is wished for the first time.
+            seconds: Time from now until that happens by itself.
         """
-        self.requested = False
+        self.signalled = self.late = False
+        self._deadline = time.monotonic() + seconds
         self._announce = announce
         self._before: dict[int, Any] = {}
+
+    @property
+    def requested(self) -> bool:
+        """Whether an end is wished for."""
+        if not self.signalled and not self.late and time.monotonic() >= self._deadline:
+            self.late = True
+            self._announce()
+        return self.signalled or self.late
 
     def __enter__(self) -> Self:
         """Take over the signals, where this is the main thread; elsewhere it cannot be done."""
@@ -38,7 +55,7 @@ class Interrupt:
             signal.signal(number, handler)
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.signalled:
             raise KeyboardInterrupt
-        self.requested = True
+        self.signalled = True
         self._announce()

@@ -358,3 +358,33 @@ def test_the_run_is_described(small_spec: Path) -> None:
     assert folder.spec(digest) == small_spec.read_text()
     assert description["planned"] == 12
     assert json.loads(description["library_versions"])["torch"]
+
+
+# ------------------------------------------------------------------ budgets
+
+
+@pytest.mark.parametrize("executor", ["inline", "ray"])
+def test_a_run_ends_after_so_many_trials_and_the_next_goes_on(
+    small_spec: Path, executor: str
+) -> None:
+    said = run(small_spec, "--executor", executor, "--max-trials", "5")
+    assert "5 trials run" in said
+    assert "5 of 12 done" in said
+    assert "the 5 trials are run; the same command goes on" in said
+    first = records(small_spec)
+    assert len(first) == 5
+    said = run(small_spec, "--executor", "inline", "--max-trials", "100")
+    assert "7 trials run" in said
+    assert "goes on" not in said
+    run(small_spec, "--executor", "inline", "--results", str(small_spec.parent / "again"))
+    pd.testing.assert_frame_equal(table(small_spec), table(small_spec, "again"), check_exact=True)
+
+
+def test_a_run_ends_after_so_many_hours_and_the_next_goes_on(medium: Path) -> None:
+    said = run(medium, "--executor", "inline", "--max-hours", "0.0008")  # 2.9 seconds
+    assert "the 0.0008 hours are over; the same command goes on" in said
+    kept = records(medium)
+    assert 0 < len(kept) < 48
+    said = run(medium, "--executor", "inline", "--max-hours", "1")
+    assert "48 of 48 done" in said
+    pd.testing.assert_frame_equal(records(medium).loc[kept.index], kept)

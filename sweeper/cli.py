@@ -196,6 +196,9 @@ def _print_plan(
             f"the others will take about {found['missing']:,} more"
         )
     console.print(text, highlight=False, soft_wrap=True)
+    for steps, count in found["other_horizons"].items():
+        text = f"{count:,} of these were run with max_steps {steps:,}; another horizon is"
+        console.print(f"{text} another trial, run from its start", highlight=False, soft_wrap=True)
     if expected := found["forecast"]:
         workers = expected["workers"]
         console.print(

@@ -21,6 +21,7 @@ from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
 from sweeper.run.profile import Profile
 from sweeper.run.progress import Progress
+from sweeper.run.reuse import take_over
 from sweeper.spec.sweep import Sweep
 from sweeper.store.provenance import Provenance, code_version, host, library_versions
 from sweeper.store.results import ResultsFolder
@@ -95,15 +96,18 @@ def run_sweep(
     clock = time.monotonic()
     profile = profile or Profile(trials=False)
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
     trace = None
     with folder.lock(_holder(run_id)):
         with profile.span("read results"):
+            if reused := take_over(sweep, folder, run_id):
+                console.print(f"{reused:,} records taken over from {', '.join(sweep.spec.reuse)}")
+                _describe(folder, sweep, provenance)
             whole = agenda = open_agenda(sweep, folder)
         if budget.trials is not None:
             agenda = Limited(whole, budget.trials)
         interrupt, progress = None, _progress(console, agenda)
         if not agenda.done:
-            provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
             job = Job(agenda.plan, provenance, sweep.spec.resources, device)
             interrupt = _interrupt(progress, clock, budget)
             _run(sweep, agenda, job, folder, open_executor, progress, profile, interrupt)

@@ -4,14 +4,16 @@ from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweeper.run.agenda import Searched, agenda_of
 from sweeper.run.calibration import NoCalibration
-from sweeper.run.forecast import FINISHED_COLUMNS, Forecast, Setting, forecast, rehearse
+from sweeper.run.forecast import Forecast, Setting, forecast, rehearse
 from sweeper.run.packs import make_packs
-from sweeper.run.search import KNOWN_BY
+from sweeper.run.reuse import known_records
 from sweeper.spec.sweep import Sweep, open_text
+from sweeper.spec.trial import TRIAL_SCHEMA
 from sweeper.store.results import ResultsError, ResultsFolder
 
 _SHOWN = [
@@ -33,12 +35,13 @@ def overview(
 
     Returns:
         `axes`: rows of (column, distinct values, smallest, largest); `trials`, `done`, `missing`
-        and `packs`: counts, packs as they would be cut for this machine's cores; `unit`, `total`
+        and `packs`: counts, packs as they would be cut for this machine's cores; `other_horizons`:
+        how many of the missing were run with another max_steps, by that; `unit`, `total`
         and `finished`: what progress is counted in; `forecast`, the fields of Forecast, or None;
         `no_forecast`: why there is none, or None. Where n_c is searched `trials` are the
         candidates, and `missing` those that will be needed if thresholds lie where expected.
     """
-    records = folder.records([*dict.fromkeys([*FINISHED_COLUMNS, *KNOWN_BY])])
+    records = known_records(sweep, folder)
     agenda = agenda_of(sweep, records)
     finished = agenda.finished
     todo = (
@@ -72,6 +75,7 @@ def overview(
         "trials": agenda.scope.num_rows,
         "done": pc.sum(known).as_py(),
         "missing": todo.num_rows,
+        "other_horizons": _other_horizons(todo, records),
         "unit": agenda.unit,
         "total": agenda.total,
         "finished": finished,
@@ -79,6 +83,13 @@ def overview(
         "forecast": asdict(expected) if expected else None,
         "no_forecast": reason,
     }
+
+
+def _other_horizons(todo: pa.Table, records: pa.Table) -> dict[int, int]:
+    """How many missing trials have a record that differs in max_steps alone, by its max_steps."""
+    names = [name for name in TRIAL_SCHEMA.names if name != "max_steps"]
+    same = records.select(TRIAL_SCHEMA.names).join(todo.select(names), names, join_type="inner")
+    return dict(sorted(Counter(same["max_steps"].to_pylist()).items()))
 
 
 def status(folder: ResultsFolder) -> dict[str, Any]:

@@ -32,7 +32,7 @@ def open_search(sweep: Sweep, records: pa.Table) -> tuple[pa.Table, BoundarySear
         The candidates, as PLAN_SCHEMA, and the search, which speaks of their rows.
     """
     usable = records.filter(pc.equal(records["numerics"], NUMERICS))
-    plan = pa.concat_tables([sweep.plan, _beside(sweep.plan, usable)])
+    plan = pa.concat_tables([sweep.plan, beside(sweep.plan, usable)])
     required = pc.is_in(plan["fingerprint"], value_set=sweep.required)
     search = BoundarySearch(
         plan, sweep.spec.search.tolerance, required.to_numpy(zero_copy_only=False)
@@ -68,7 +68,7 @@ def _confirmed(found: dict[str, int]) -> int:
     return found["generalization_step"] + found["eval_every"]
 
 
-def _beside(plan: pa.Table, records: pa.Table) -> pa.Table:
+def beside(plan: pa.Table, records: pa.Table) -> pa.Table:
     """Trials of the same cells that the plan does not hold, from their records."""
     others = records.filter(
         pc.invert(pc.is_in(records["fingerprint"], value_set=plan["fingerprint"].combine_chunks()))

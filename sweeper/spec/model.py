@@ -111,6 +111,12 @@ class SweepSpec(Strict):
         Discriminator(_design_form),
     ] = Field(default="grid", description="How n_train is chosen: a kind, or {kind, tolerance}.")
 
+    reuse: list[str] = Field(
+        default_factory=list,
+        description="Results folders, paths or URIs, whose records are taken over where they are "
+        "this sweep's trials.",
+    )
+
     @property
     def search(self) -> Design:
         """The design, with its options."""

@@ -152,3 +152,56 @@ def test_cells_without_a_crossing_are_told(tmp_path: Path) -> None:
     assert status == ["all_generalized"]
     other = analysis.thresholds(analysis.load(str(tmp_path / "results" / "low")))
     assert other["status"].tolist() == ["none_generalized"]
+
+
+# ------------------------------------------------------------------ reuse
+
+
+def test_records_of_other_folders_are_taken_over(tmp_path: Path) -> None:
+    axes = {"design": "grid", "orders": "[9, 11]", "n_train": "[2.0, 2.5, 3.0]", "steps": 500}
+    run(spec(tmp_path, **axes, seeds=1))  # type: ignore[arg-type]
+    first = records(tmp_path / "sweep.yaml")
+    (tmp_path / "results" / "sweep").rename(tmp_path / "away")
+    path = spec(tmp_path, **axes, seeds=2)  # type: ignore[arg-type]
+    path.write_text(path.read_text() + f"reuse: ['{tmp_path / 'away'}']\n")
+    planned = subprocess.run(
+        command(path, "plan", "--json", "--no-calibration"), capture_output=True
+    )
+    assert json.loads(planned.stdout)["done"] == 6
+    said = run(path)
+    assert "6 records taken over" in said
+    assert "6 trials run" in said
+    assert "12 of 12 done" in said
+    both = records(path).set_index("fingerprint")
+    pd.testing.assert_frame_equal(both.loc[first["fingerprint"]], first.set_index("fingerprint"))
+    curves = ResultsFolder.at(tmp_path / "results" / "sweep").curves()
+    assert curves.num_rows == 12
+    assert "taken over" not in run(path)
+
+
+def test_a_search_learns_from_a_grid_in_another_folder(tmp_path: Path) -> None:
+    run(spec(tmp_path, "grid", orders="[11]", n_train="{log: [1.8, 4.0], count: 9}", seeds=1))
+    (tmp_path / "results" / "sweep").rename(tmp_path / "away")
+    path = spec(tmp_path, orders="[11]", seeds=1)
+    path.write_text(path.read_text() + f"reuse: ['{tmp_path / 'away'}']\n")
+    said = run(path)
+    assert "9 records taken over" in said
+    assert "1 of 1 thresholds done" in said
+    assert len(records(path)) <= 9 + 4
+
+
+def test_plan_says_that_another_horizon_is_another_trial(tmp_path: Path) -> None:
+    axes = {"design": "grid", "orders": "[9]", "n_train": "[2.0, 2.5, 3.0]", "seeds": 1}
+    run(spec(tmp_path, **axes, steps=100))  # type: ignore[arg-type]
+    path = spec(tmp_path, **axes, steps=200)  # type: ignore[arg-type]
+    plan = command(path, "plan", "--no-calibration")
+    said = subprocess.run(plan, capture_output=True, text=True).stdout
+    assert "3 of these were run with max_steps 100; another horizon is another trial" in said
+
+
+def test_a_folder_to_be_reused_must_hold_records(tmp_path: Path) -> None:
+    path = spec(tmp_path)
+    path.write_text(path.read_text() + "reuse: [/nowhere/at/all]\n")
+    answer = subprocess.run(command(path, "run"), capture_output=True, text=True)
+    assert answer.returncode == 2
+    assert answer.stderr.strip() == "reuse: /nowhere/at/all holds no records"

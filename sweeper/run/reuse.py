@@ -1,0 +1,87 @@
+"""Records of other sweeps' folders that are a sweep's too: taken over instead of run again."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sweeper.run.search import KNOWN_BY, beside
+from sweeper.spec.sweep import Sweep
+from sweeper.spec.trial import NUMERICS
+from sweeper.store.records import RECORD_SCHEMA, Outcome
+from sweeper.store.results import ResultsError, ResultsFolder
+
+
+def known_records(sweep: Sweep, folder: ResultsFolder) -> pa.Table:
+    """What a sweep may start from: the records in its folder, and those that it would take over.
+
+    Returns:
+        KNOWN_BY of them.
+
+    Raises:
+        ResultsError: A folder cannot be read, or one to be reused holds no records.
+    """
+    own = folder.records(KNOWN_BY)
+    found = [records.select(KNOWN_BY) for records, _ in _reusable(sweep, own["fingerprint"])]
+    return pa.concat_tables([own, *found])
+
+
+def take_over(sweep: Sweep, folder: ResultsFolder, run_id: str) -> int:
+    """Copy the records, and their curves, that other folders have and this one misses.
+
+    They keep their provenance. Call it with the folder's lock.
+
+    Args:
+        sweep: Its spec names the folders under `reuse`.
+        folder: The sweep's own.
+        run_id: Of the run that does it.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        ResultsError: A folder cannot be read, or one to be reused holds no records.
+        OSError: They cannot be written.
+    """
+    count = 0
+    own = (
+        folder.records(["fingerprint"])["fingerprint"]
+        if sweep.spec.reuse
+        else pa.chunked_array([[]])
+    )
+    for place, (records, source) in enumerate(_reusable(sweep, own)):
+        curves = source.curves()
+        curves = curves.filter(pc.is_in(curves["fingerprint"], _set(records["fingerprint"])))
+        folder.write_shard(f"{run_id}-reused-{place:03}", records, curves)
+        count += records.num_rows
+    return count
+
+
+def _reusable(sweep: Sweep, own: pa.ChunkedArray) -> list[tuple[pa.Table, ResultsFolder]]:
+    """For each folder under `reuse` that has any, the records that are missing, and the folder."""
+    taken = own
+    found = []
+    for location in sweep.spec.reuse:
+        source = ResultsFolder.at(location)
+        records = source.records()
+        if not records.num_rows:
+            raise ResultsError(f"reuse: {location} holds no records")
+        usable = pc.and_(
+            pc.not_equal(records["outcome"], Outcome.FAILED),
+            pc.and_(
+                pc.equal(records["numerics"], NUMERICS),
+                pc.invert(pc.is_in(records["fingerprint"], _set(taken))),
+            ),
+        )
+        records = records.filter(usable)
+        ours = pc.is_in(records["fingerprint"], _set(sweep.plan["fingerprint"]))
+        if sweep.spec.search.kind != "grid":
+            more = beside(sweep.plan, records)["fingerprint"]
+            ours = pc.or_(ours, pc.is_in(records["fingerprint"], _set(more)))
+        records = records.filter(ours)
+        if records.num_rows:
+            taken = pa.chunked_array([*taken.chunks, *records["fingerprint"].chunks], pa.string())
+            found.append((records.cast(RECORD_SCHEMA), source))
+    return found
+
+
+def _set(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks()

@@ -4,7 +4,6 @@ import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ from benchmarks.linear_figure import draw
 from benchmarks.report import SHAPE, Column, Row, Table, count
 from benchmarks.runs import Spec, run_sweep
 from benchmarks.setting import Shape, trial
-from benchmarks.timing import interleaved, one_thread, seconds_of
+from benchmarks.timing import one_thread
 from benchmarks.trainings import train_pack
 
 TRIALS = (10, 100, 1_000, 10_000)
@@ -72,8 +71,8 @@ def measure(device: str, smoke: bool, out: Path) -> Iterator[Table]:
             Column("step_flops", "Operations of the three products of a step, 6·n·K·M.", ".3g"),
             Column(
                 "step_us",
-                "Microseconds of a step: a trial of twice as many steps less one of as many, so "
-                "that the set-up cancels out, and all evaluations but one.",
+                "Microseconds of a step, by the engine's own clock: wall_time_s less setup_s and "
+                "evaluation_s of a trial, over its steps.",
                 ".1f",
             ),
         ],
@@ -120,28 +119,22 @@ def _spec(trials: int) -> Spec:
 
 
 def _cost_of_steps(shapes: Sequence[Shape], rounds: int, device: str) -> list[Row]:
-    calls = {}
-    for shape in shapes:
-        for times in (1, 2):
-            # evaluations at powers of two alone, for steps is one
-            long = trial(replace(shape, steps=times * shape.steps), eval_every=2 * shape.steps)
-            calls[shape, times] = partial(seconds_of, partial(train_pack, [long], device), device)
-    for call in calls.values():
-        call(1)  # whatever is set up by the first call only
-    timings = interleaved(calls, dict.fromkeys(calls, 1), rounds)
+    packs = {shape: [trial(shape)] for shape in shapes}
+    for pack in packs.values():
+        train_pack(pack, device)  # whatever is set up by the first call only
+    step_s: dict[Shape, list[float]] = {shape: [] for shape in shapes}
+    for _ in range(rounds):
+        for shape, pack in packs.items():
+            (found,) = train_pack(pack, device)
+            seconds = found.wall_time_s - found.setup_s - found.evaluation_s
+            step_s[shape].append(seconds / shape.steps)
     return [
         {
             "M": shape.M,
             "K": shape.K,
             "n": shape.n,
             "step_flops": float(shape.step_flops),
-            "step_us": 1e6
-            * statistics.median(
-                (twice - once) / shape.steps
-                for once, twice in zip(
-                    timings[shape, 1].seconds, timings[shape, 2].seconds, strict=True
-                )
-            ),
+            "step_us": 1e6 * statistics.median(step_s[shape]),
         }
         for shape in shapes
     ]

@@ -10,13 +10,15 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import ParamSpec, Protocol, TypeVar
 
+import torch
+
 from benchmarks.ensemble import train_ensemble
 from benchmarks.idiomatic import train_idiomatic
 from benchmarks.setting import Shape, trial
 from benchmarks.timing import one_thread, seconds_of
 from sweeper.learn.train import train
 from sweeper.spec.trial import Trial
-from sweeper.store.records import Curve
+from sweeper.store.records import Curve, TrialResult
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,8 +33,10 @@ class Place(Protocol):
         """What the function returns."""
 
 
-def train_pack(pack: Sequence[Trial], device: str, batch_size: int | None = None) -> list[Curve]:
-    """Train with the engine.
+def train_pack(
+    pack: Sequence[Trial], device: str, batch_size: int | None = None
+) -> list[TrialResult]:
+    """Train with the engine; the results in the order of the trials.
 
     Raises:
         RuntimeError: A trial failed.
@@ -43,7 +47,7 @@ def train_pack(pack: Sequence[Trial], device: str, batch_size: int | None = None
     for result in found.values():
         if result.error:
             raise RuntimeError(f"a trial failed:\n{result.error}")
-    return [found[one.fingerprint].curve for one in pack]
+    return [found[one.fingerprint] for one in pack]
 
 
 def first_run(way: str, shape: Shape, together: int, device: str) -> tuple[float, list[Curve]]:
@@ -61,6 +65,7 @@ def first_run(way: str, shape: Shape, together: int, device: str) -> tuple[float
     curves: list[Curve] = []
     with one_thread():
         _trained(way, shape, 1, device)
+        _release(device)
         seconds = seconds_of(lambda: curves.extend(_trained(way, shape, together, device)), device)
     return seconds, curves
 
@@ -68,6 +73,7 @@ def first_run(way: str, shape: Shape, together: int, device: str) -> tuple[float
 def sample(way: str, shape: Shape, together: int, device: str, calls: int) -> float:
     """Seconds of training them, the mean of several calls; arguments as for `first_run`."""
     with one_thread():
+        _release(device)
         return seconds_of(lambda: _trained(way, shape, together, device), device, calls)
 
 
@@ -90,9 +96,17 @@ def _here(function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
     return function(*args, **kwargs)
 
 
+def _release(device: str) -> None:
+    """Give back what the way before has left reserved: the engine's batches fill what is free."""
+    if device != "cpu":
+        torch.cuda.empty_cache()
+
+
 def _trained(way: str, shape: Shape, together: int, device: str) -> list[Curve]:
     precision = "bfloat16" if way == BFLOAT16 else "float32"
     pack = [trial(shape, seed, matmul_precision=precision) for seed in range(together)]
     if way == IDIOMATIC:
         return [train_idiomatic(one, device) for one in pack]
-    return train_ensemble(pack, device) if way == VMAP else train_pack(pack, device)
+    if way == VMAP:
+        return train_ensemble(pack, device)
+    return [result.curve for result in train_pack(pack, device)]

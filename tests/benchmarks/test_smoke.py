@@ -16,6 +16,7 @@ from benchmarks.report import against
 from benchmarks.setting import Shape, trial
 from benchmarks.timing import enough_calls, interleaved
 from benchmarks.trainings import train_pack
+from sweeper.spec.trial import Trial
 from sweeper.store.records import Curve
 
 GOALS = {"measured", "goal", "met", "of_goal"}
@@ -31,6 +32,10 @@ WRITTEN: dict[str, dict[str, set[str]]] = {
     "linear": {"linear_trials": {"trials", "seconds"}, "linear_steps": {"step_flops", "step_us"}},
     "memory": {"memory": {"torch_bytes", "array_bytes", "estimate_bytes", "off", "goal", "met"}},
 }
+
+
+def engine_curves(pack: list[Trial]) -> list[Curve]:
+    return [result.curve for result in train_pack(pack, "cpu")]
 
 
 @pytest.mark.parametrize("name", WRITTEN)
@@ -75,7 +80,7 @@ def test_a_smoke_run_leaves_the_results_alone(
 def test_all_ways_train_the_same(shape: Shape) -> None:
     """Data, first weights, gradient, optimizer, evaluations: the curves are those of the engine."""
     pack = [trial(shape, seed) for seed in range(3)]
-    ours = train_pack(pack, "cpu")
+    ours = engine_curves(pack)
     for others in ([train_idiomatic(one) for one in pack], train_ensemble(pack)):
         check("another way", differences(others, ours, shape.steps))
         for curve, other in zip(ours, others, strict=True):
@@ -89,19 +94,19 @@ def test_all_ways_train_the_same(shape: Shape) -> None:
 def test_members_of_an_ensemble_have_their_own_rates() -> None:
     shape = Shape(7, 24, 30, 40)
     pack = [trial(shape, 0), trial(shape, 1, learning_rate=0.02, weight_decay=0.01)]
-    check("an ensemble", differences(train_ensemble(pack), train_pack(pack, "cpu"), shape.steps))
+    check("an ensemble", differences(train_ensemble(pack), engine_curves(pack), shape.steps))
 
 
 def test_another_training_is_refused() -> None:
     shape = Shape(7, 24, 30, 40)
-    ours = train_pack([trial(shape)], "cpu")
+    ours = engine_curves([trial(shape)])
     for changes in ({"learning_rate": 0.0051}, {"weight_decay": 0.0004}, {"split_seed": 1}):
         other = [train_idiomatic(trial(shape, 0, **changes))]
         with pytest.raises(DisagreementError, match="training losses differ"):
             check("another way", differences(other, ours, shape.steps))
     ours[0].train_loss[2] = float("nan")
     with pytest.raises(DisagreementError, match="training losses differ"):
-        check("another way", differences(ours, train_pack([trial(shape)], "cpu"), shape.steps))
+        check("another way", differences(ours, engine_curves([trial(shape)]), shape.steps))
 
 
 def test_outcomes_are_those_of_the_glossary() -> None:

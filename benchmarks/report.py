@@ -64,11 +64,11 @@ def goal_columns(measured: str) -> list[Column]:
         measured: What the measured number is; one sentence.
     """
     return [
-        Column("measured", measured),
+        Column("measured", measured, ".4g"),
         text("goal_is", "Whether the goal is the least or the most that it should be."),
         Column("goal", "The goal."),
         text("met", "Whether it is met."),
-        Column("of_goal", "Measured over goal: how far from it, or beyond it.", ".2f"),
+        Column("of_goal", "Measured over goal: how far from it, or beyond it.", ".3f"),
     ]
 
 

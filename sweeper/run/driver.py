@@ -17,6 +17,7 @@ from rich.console import Console
 
 from sweeper.run.agenda import Agenda, Limited, open_agenda
 from sweeper.run.executor import Executor, ExecutorError, Job
+from sweeper.run.heartbeat import Heartbeat
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
 from sweeper.run.profile import Profile
@@ -110,7 +111,9 @@ def run_sweep(
         if not agenda.done:
             job = Job(agenda.plan, provenance, sweep.spec.resources, device)
             interrupt = _interrupt(progress, clock, budget)
-            _run(sweep, agenda, job, folder, open_executor, progress, profile, interrupt)
+            _describe(folder, sweep, provenance)
+            with Heartbeat(folder, run_id, agenda, interrupt, progress.say) as heartbeat:
+                _run(agenda, job, folder, open_executor, progress, profile, interrupt, heartbeat)
         with profile.span("count outcomes"):
             outcomes = _outcomes(agenda.scope, folder.records(["fingerprint", "outcome"]))
         profile.finish()
@@ -131,7 +134,6 @@ def run_sweep(
 
 
 def _run(
-    sweep: Sweep,
     agenda: Agenda,
     job: Job,
     folder: ResultsFolder,
@@ -139,6 +141,7 @@ def _run(
     progress: Progress,
     profile: Profile,
     interrupt: Interrupt,
+    heartbeat: Heartbeat,
 ) -> None:
     """Run what an agenda asks for, or until an end is."""
     run_id = job.provenance.run_id
@@ -148,7 +151,6 @@ def _run(
         with profile.span("start executor"):
             executor = open_executor(log_file)
         profile.workers = executor.workers(job.resources)
-        _describe(folder, sweep, job.provenance)
         # entered after the executor has started, for Ray takes signals for itself
         with (
             profile.span("hand out packs and wait"),
@@ -157,6 +159,7 @@ def _run(
             ShardWriter(folder, run_id, profile.wrote) as writer,
         ):
             ledger = Ledger(agenda, profile.workers, job.provenance, writer, progress, profile)
+            heartbeat.follow(ledger)
             executor.run(job, ledger, interrupt)
         if not ledger.ended and not interrupt.requested:
             raise ExecutorError("the executor ended before all trials did")

@@ -1,5 +1,6 @@
 """The driver's book: which packs are out, which trials are finished, and on to the shards."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,6 +15,44 @@ from sweeper.spec.trial import trials
 from sweeper.store.provenance import Provenance
 from sweeper.store.records import TrialResult, curves_table, records_table
 from sweeper.store.writer import ShardWriter
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands.
+
+    Attributes:
+        workers: How many run it.
+        packs_out: Packs that workers have.
+        packs_waiting: Packs cut and not handed out; a search cuts its packs as it goes.
+        trials_out: Trials of the packs that are out, as far as they have not ended.
+        trials_ran: Trials that this run has finished.
+        hosts: For each host that has delivered: workers that did, and their finished trials.
+    """
+
+    workers: int
+    packs_out: int
+    packs_waiting: int
+    trials_out: int
+    trials_ran: int
+    hosts: dict[str, dict[str, int]]
+
+
+@dataclass
+class HostTally:
+    """What came from one host."""
+
+    workers: set[str] = field(default_factory=set)
+    trials: int = 0
+
+    def add(self, worker: str, trials: int) -> None:
+        """Count a delivery."""
+        self.workers.add(worker)
+        self.trials += trials
+
+    def as_dict(self) -> dict[str, int]:
+        """Counts."""
+        return {"workers": len(self.workers), "trials": self.trials}
 
 
 class Ledger:
@@ -45,6 +84,20 @@ class Ledger:
         self._agenda, self._workers, self._provenance = agenda, workers, provenance
         self._writer, self._progress, self._profile = writer, progress, profile
         self._queue = PackQueue(agenda.plan.num_rows)
+        self._out: set[Pack] = set()
+        self._hosts: dict[str, HostTally] = {}
+
+    def standing(self) -> Standing:
+        """Where the run stands; may be asked from another thread."""
+        out = tuple(self._out)
+        return Standing(
+            workers=self._workers,
+            packs_out=len(out),
+            packs_waiting=self._queue.waiting,
+            trials_out=self._queue.unfinished(out),
+            trials_ran=self._progress.finished,
+            hosts={name: tally.as_dict() for name, tally in tuple(self._hosts.items())},
+        )
 
     @property
     def ended(self) -> bool:
@@ -57,6 +110,8 @@ class Ledger:
         if pack is None:
             self._queue.add(self._agenda.more(self._workers))
             pack = self._queue.take()
+        if pack is not None:
+            self._out.add(pack)
         return pack
 
     def deliver(self, delivery: Delivery) -> None:
@@ -68,19 +123,24 @@ class Ledger:
         fresh = pa.array(self._queue.deliver(delivery.rows))
         records = delivery.records.filter(fresh)
         self._profile.deliver(delivery, records)
+        name = delivery.worker.partition(",")[0]
+        self._hosts.setdefault(name, HostTally()).add(delivery.worker, records.num_rows)
         rows = np.array(delivery.rows)[fresh.to_numpy(zero_copy_only=False)].tolist()
         self._keep(rows, records, delivery.curves.filter(fresh))
 
     def close(self, pack: Pack) -> None:
         """Take back a pack that came to its end."""
+        self._out.discard(pack)
         self._queue.close(pack)
 
     def put_back(self, pack: Pack) -> None:
         """Take back a pack that no worker has begun."""
+        self._out.discard(pack)
         self._queue.put_back(pack)
 
     def lose(self, pack: Pack) -> None:
         """Take back a pack whose worker died; what it had not delivered is tried again."""
+        self._out.discard(pack)
         given_up = self._queue.lose(pack)
         if not given_up:
             self._progress.say("a worker died; what it had not delivered is tried again")

@@ -1,6 +1,7 @@
 """Trials grouped into packs, and the queue of the packs that are still to be run."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,6 +122,15 @@ class PackQueue:
     def ended(self) -> bool:
         """Every trial of every pack is finished."""
         return not self._unfinished
+
+    @property
+    def waiting(self) -> int:
+        """Packs to be handed out."""
+        return len(self._waiting)
+
+    def unfinished(self, packs: Iterable[Pack]) -> int:
+        """How many trials of some packs are not finished."""
+        return sum(int(np.sum(~self._finished[list(pack.rows)])) for pack in packs)
 
     def add(self, packs: list[Pack]) -> None:
         """Let more packs wait, to be handed out in this order; no trial of theirs came before."""

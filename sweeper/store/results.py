@@ -4,6 +4,7 @@
       records/<run>-000000.parquet   one row a trial; a shard here is what makes its trials finished
       curves/<run>-000000.parquet    the same trials' curves; counts only with its records shard
       runs/<run>.json                who ran what, where and when
+      state/<run>.json               where a run stands or how it ended, kept fresh by its driver
       specs/<digest>.yaml            each spec as run
       logs/<run>.log                 what Ray had to say
       figures/                       what `sweeper figures` drew
@@ -94,11 +95,40 @@ class ResultsFolder:
         Raises:
             ResultsError: A shard is broken or of another schema, or a trial has two records.
         """
-        tables = [
-            self._read("records", name, RECORD_SCHEMA, columns) for name in self._shards("records")
-        ]
+        return self.together([self.records_shard(name, columns) for name in self.shards()], columns)
+
+    def shards(self) -> list[str]:
+        """The file names of all shards, in the order of writing; what is in one never changes."""
+        return [path.rpartition("/")[2] for path in self._list("records", ".parquet")]
+
+    def records_shard(self, name: str, columns: list[str] | None = None) -> pa.Table:
+        """The records in one shard.
+
+        Args:
+            name: One of `shards`.
+            columns: Read only these.
+
+        Raises:
+            ResultsError: It is broken or of another schema.
+        """
+        return self._read("records", name, RECORD_SCHEMA, columns)
+
+    def curves_shard(self, name: str) -> pa.Table:
+        """The curves of the records in one shard.
+
+        Raises:
+            ResultsError: It is missing, broken or of another schema.
+        """
+        return self._read("curves", name, CURVE_SCHEMA, None)
+
+    def together(self, shards: list[pa.Table], columns: list[str] | None = None) -> pa.Table:
+        """The records of several shards as one table; none is an empty table.
+
+        Raises:
+            ResultsError: A trial has two records.
+        """
         schema = RECORD_SCHEMA if columns is None else pa.schema(map(RECORD_SCHEMA.field, columns))
-        table = pa.concat_tables(tables) if tables else schema.empty_table()
+        table = pa.concat_tables(shards) if shards else schema.empty_table()
         if "fingerprint" in table.column_names:
             self._check_unique(table["fingerprint"])
         return table
@@ -109,8 +139,7 @@ class ResultsFolder:
         Raises:
             ResultsError: A shard is missing, broken or of another schema.
         """
-        names = self._shards("records")
-        tables = [self._read("curves", name, CURVE_SCHEMA, None) for name in names]
+        tables = [self.curves_shard(name) for name in self.shards()]
         return pa.concat_tables(tables) if tables else CURVE_SCHEMA.empty_table()
 
     def runs(self) -> list[dict[str, Any]]:
@@ -119,13 +148,30 @@ class ResultsFolder:
         Raises:
             ResultsError: One cannot be read.
         """
-        found = []
-        for path in self._list("runs", ".json"):
-            try:
-                found.append(json.loads(self._read_bytes(path)))
-            except (ValueError, OSError) as error:
-                raise ResultsError(f"{path}: cannot read this run: {error}") from error
-        return found
+        return [self._read_run(path) for path in self._list("runs", ".json")]
+
+    def latest_run(self) -> dict[str, Any] | None:
+        """The description of the latest run, or None where none has begun.
+
+        Raises:
+            ResultsError: It cannot be read.
+        """
+        paths = self._list("runs", ".json")
+        return self._read_run(paths[-1]) if paths else None
+
+    def state(self, run_id: str) -> dict[str, Any] | None:
+        """What a run's driver has last told of it, or None where it has told nothing.
+
+        Raises:
+            ResultsError: It cannot be read.
+        """
+        path = f"{self.path}/state/{run_id}.json"
+        try:
+            return self._read_run(path)
+        except ResultsError as error:
+            if isinstance(error.__cause__, FileNotFoundError):
+                return None
+            raise
 
     def spec(self, digest: str) -> str:
         """The text of a spec as it was run.
@@ -139,8 +185,12 @@ class ResultsFolder:
         except (ValueError, OSError) as error:
             raise ResultsError(f"{path}: cannot read this spec: {error}") from error
 
-    def _shards(self, kind: str) -> list[str]:
-        return [path.rpartition("/")[2] for path in self._list(kind, ".parquet")]
+    def _read_run(self, path: str) -> dict[str, Any]:
+        try:
+            found: dict[str, Any] = json.loads(self._read_bytes(path))
+        except (ValueError, OSError) as error:
+            raise ResultsError(f"{path}: cannot read this run: {error}") from error
+        return found
 
     def _list(self, folder: str, suffix: str) -> list[str]:
         selector = pafs.FileSelector(f"{self.path}/{folder}", allow_not_found=True)
@@ -191,6 +241,11 @@ class ResultsFolder:
         """Keep the description of a run."""
         self._write_bytes(f"runs/{run_id}.json", json.dumps(description, indent=2).encode())
 
+    def write_state(self, run_id: str, state: dict[str, Any]) -> None:
+        """Tell where a run stands."""
+        content = json.dumps(state, indent=2).encode()
+        self._write_bytes(f"state/{run_id}.json", content, lasting=False)
+
     def write_profile(self, run_id: str, trace: bytes) -> str:
         """Keep a run's trace; the path it has."""
         self._write_bytes(f"profile/{run_id}.json", trace)
@@ -205,17 +260,25 @@ class ResultsFolder:
         pq.write_table(table, sink, compression="zstd")
         self._write_bytes(name, sink.getvalue())
 
-    def _write_bytes(self, name: str, content: Any) -> None:  # noqa: ANN401
-        """Write aside, then move into place: the file is there whole or not at all."""
+    def _write_bytes(self, name: str, content: Any, lasting: bool = True) -> None:  # noqa: ANN401
+        """Write aside, then move into place: the file is there whole or not at all.
+
+        Args:
+            name: Under this folder.
+            content: Bytes.
+            lasting: Whether it has to outlive a power cut.
+        """
         folder, _, base = f"{self.path}/{name}".rpartition("/")
         self.filesystem.create_dir(folder)
         aside = f"{folder}/.{base}.{time.time_ns():x}.tmp"
         try:
             with self.filesystem.open_output_stream(aside) as stream:
                 stream.write(content)
-            self._sync(aside)
+            if lasting:
+                self._sync(aside)
             self.filesystem.move(aside, f"{folder}/{base}")
-            self._sync(folder)
+            if lasting:
+                self._sync(folder)
         except BaseException:
             with suppress(OSError):
                 self.filesystem.delete_file(aside)
@@ -237,7 +300,7 @@ class ResultsFolder:
         if self.local_path is None or not (self.local_path / "driver.lock").exists():
             return None
         with (self.local_path / "driver.lock").open() as file:
-            return None if _locked(file, fcntl.LOCK_SH) else file.read().strip()
+            return None if _locked(file, fcntl.LOCK_SH, tries=1) else file.read().strip()
 
     @contextmanager
     def lock(self, holder: str) -> Iterator[None]:
@@ -273,9 +336,9 @@ class ResultsFolder:
             path.unlink()
 
 
-def _locked(file: IO[str], kind: int) -> bool:
+def _locked(file: IO[str], kind: int, tries: int = 10) -> bool:
     """Take a lock, or tell that it is not to be had; who only asks holds it for a moment."""
-    for _ in range(10):
+    for _ in range(tries):
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:

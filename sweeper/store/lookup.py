@@ -1,0 +1,74 @@
+"""One trial among all records, by its fingerprint or the first digits of it."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from sweeper.store.results import ResultsError, ResultsFolder
+
+_SHOWN = 5
+
+
+def checked(prefix: str) -> str:
+    """The first digits of a fingerprint, in lower case.
+
+    Raises:
+        ResultsError: It cannot be any.
+    """
+    if not re.fullmatch(r"[0-9a-fA-F]{1,32}", prefix):
+        raise ResultsError(
+            f"{prefix!r} is no fingerprint: it should be 32 hexadecimal digits or the first of them"
+        )
+    return prefix.lower()
+
+
+def the_only(found: Iterable[str], prefix: str) -> str | None:
+    """The one fingerprint found, or None where none was.
+
+    Args:
+        found: Those that begin with the prefix.
+        prefix: It.
+
+    Raises:
+        ResultsError: There are several.
+    """
+    distinct = sorted(found)
+    if len(distinct) > 1:
+        some = ", ".join(distinct[:_SHOWN]) + (", …" if len(distinct) > _SHOWN else "")
+        raise ResultsError(
+            f"{prefix}: {len(distinct):,} trials begin with it: {some}; give more digits"
+        )
+    return distinct[0] if distinct else None
+
+
+def find(folder: ResultsFolder, prefix: str) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    """The record and the curve of one trial, as plain values; None where none has this name.
+
+    Args:
+        folder: Where to look.
+        prefix: Its fingerprint, or as many of its first digits as name no other trial.
+
+    Raises:
+        ResultsError: Several trials begin so, or a shard cannot be read.
+    """
+    prefix = checked(prefix)
+    shard_of: dict[str, str] = {}
+    for name in folder.shards():
+        for fingerprint in folder.records_shard(name, ["fingerprint"])["fingerprint"].to_pylist():
+            if fingerprint.startswith(prefix):
+                if fingerprint in shard_of:
+                    raise ResultsError(
+                        f"{folder.path}: {fingerprint} has two records, in {shard_of[fingerprint]} "
+                        f"and {name}; two copies of a shard, perhaps: remove one"
+                    )
+                shard_of[fingerprint] = name
+    fingerprint = the_only(shard_of, prefix)
+    if fingerprint is None:
+        return None
+    name = shard_of[fingerprint]
+    tables = folder.records_shard(name), folder.curves_shard(name)
+    record, curve = (
+        next(row for row in table.to_pylist() if row["fingerprint"] == fingerprint)
+        for table in tables
+    )
+    return record, curve

@@ -58,8 +58,11 @@ def _finite(
     return value
 
 
-def _device(context: click.Context, parameter: click.Parameter, value: str) -> str:
-    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+D = TypeVar("D", str, str | None)
+
+
+def _device(context: click.Context, parameter: click.Parameter, value: D) -> D:
+    if value is not None and not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
         raise click.BadParameter(f"{value!r} is none of auto, cpu, cuda and cuda:N")
     return value
 
@@ -304,30 +307,76 @@ def _print_profile(profile: "Profile", trace: str, console: Console) -> None:
     console.print(f"open {trace} in https://ui.perfetto.dev", highlight=False, soft_wrap=True)
 
 
-@main.command(epilog=f"{_example}sweeper status results/quickstart")
+@main.command(epilog=f"{_example}sweeper status results/quickstart --watch")
 @folder_argument
+@click.option("--watch", is_flag=True, help="Look again and again, until all is done or Ctrl-C.")
+@click.option(
+    "--every", type=click.FloatRange(0.1), default=2.0, show_default=True, callback=_finite,
+    metavar="SECONDS", help="How often, with --watch.",
+)  # fmt: skip
 @as_json
 @_complains
-def status(results: str, as_json: bool) -> None:
-    """Say how far a sweep is, also while it runs."""
-    from sweeper.run.overview import status as state_of
-    from sweeper.store.records import Outcome
+def status(results: str, watch: bool, every: float, as_json: bool) -> None:
+    """Say how far a sweep is, also while it runs.
 
-    found = state_of(ResultsFolder.at(results))
+    From any machine that can read the results. Maps the outcomes and the thresholds so far.
+    """
+    try:
+        from sweeper.terminal import watching
+
+        view, console = watching.StatusView(ResultsFolder.at(results)), _console()
+        if watch:
+            watching.watch(view, console, every, as_json)
+        elif as_json:
+            click.echo(json.dumps(view.plain(), indent=2, ensure_ascii=False))
+        else:
+            console.print(view.text())
+    except KeyboardInterrupt:
+        if not watch:
+            raise
+
+
+@main.command(epilog=f"{_example}sweeper show results/quickstart 3fa2")
+@folder_argument
+@click.argument("fingerprint")
+@as_json
+@_complains
+def show(results: str, fingerprint: str, as_json: bool) -> None:
+    """Show one trial: its axes, outcome, curve, cost, provenance and error.
+
+    The first digits of its fingerprint will do.
+    """
+    from sweeper.terminal import single
+
+    folder = ResultsFolder.at(results)
     if as_json:
-        click.echo(json.dumps(found, indent=2))
-        return
-    console = _console()
-    seen = [name for name in Outcome if any(name in row for row in found["by_order"])]
-    rows = [
-        [row["group_order"], row["planned"], *(row.get(name, 0) for name in seen)]
-        for row in found["by_order"]
-    ]
-    console.print(_table(["M", "planned", *seen], rows))
-    console.print(f"{found['sweep']}: {found['done']:,} of {found['trials']:,} trials done")
-    console.print(f"running: {found['driver'] or 'no'}", highlight=False, soft_wrap=True)
-    for cause, count in found["failures"].items():
-        console.print(f"{count:,} failed: {cause}", highlight=False, markup=False)
+        click.echo(json.dumps(single.plain_trial(folder, fingerprint), indent=2))
+    else:
+        single.show(folder, fingerprint, _console())
+
+
+@main.command(epilog=f"{_example}sweeper debug results/quickstart 3fa2 --pdb")
+@folder_argument
+@click.argument("fingerprint")
+@click.option("--pdb", is_flag=True, help="Enter the debugger where the trial raises.")
+@click.option("--device", callback=_device, help="By default what the record names.")
+@_complains
+def debug(results: str, fingerprint: str, pdb: bool, device: str | None) -> None:
+    """Train one trial again, here, and write nothing.
+
+    Prints its evaluations as they come, raises what it raises, and compares it with its record in
+    the end. Exit code 1 if it raised or differs.
+    """
+    from sweeper.run.executor import ExecutorError
+    from sweeper.terminal import single
+
+    try:
+        well = single.debug(ResultsFolder.at(results), fingerprint, device, pdb)
+    except ExecutorError as error:
+        click.echo(str(error), err=True)
+        sys.exit(BAD_INPUT)
+    if not well:
+        sys.exit(SOME_FAILED)
 
 
 @main.command(epilog=f"{_example}sweeper thresholds results/quickstart")

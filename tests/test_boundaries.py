@@ -13,6 +13,7 @@ ALLOWED = {
     "sweeper.store": {"sweeper.spec", "sweeper.tasks"},
     "sweeper.learn": {"sweeper.spec", "sweeper.store", "sweeper.tasks"},
     "sweeper.run": {"sweeper.learn", "sweeper.spec", "sweeper.store", "sweeper.tasks"},
+    "sweeper.terminal": {"analysis", "sweeper.run", "sweeper.spec", "sweeper.store"},
     "analysis": {"sweeper.store", "sweeper.tasks"},
 }
 HEAVY = {"torch": {"sweeper.learn"}, "ray": {"sweeper.run"}}
@@ -52,6 +53,7 @@ def test_imports_follow_the_way_of_the_data(package: str) -> None:
         ("import sweeper.spec.sweep, sweeper.store.results", {"torch", "ray", "matplotlib"}),
         ("import sweeper.learn.train", {"ray", "matplotlib"}),
         ("import sweeper.run.driver, sweeper.run.ray_tune", {"torch", "matplotlib"}),
+        ("import sweeper.terminal.watching", {"torch", "ray", "matplotlib"}),
         ("import analysis", {"torch", "ray", "matplotlib"}),
     ],
 )

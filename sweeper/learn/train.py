@@ -5,7 +5,7 @@ import math
 import time
 import traceback
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import cache
 
@@ -22,6 +22,8 @@ from sweeper.learn.two_layer import (
 )
 from sweeper.spec.trial import Trial
 from sweeper.store.records import Curve, Outcome, TrialResult
+
+Watch = Callable[[Trial, Curve], None]
 
 FIT_ACCURACY = 0.99
 """Training accuracy from which a trial counts as having fitted its training pairs."""
@@ -50,6 +52,7 @@ def train(
     device: str = "cpu",
     batch_size: int | None = None,
     dtype: torch.dtype = torch.float32,
+    watch: Watch | None = None,
 ) -> Iterator[list[TrialResult]]:
     """Train trials of one shape (group, hidden size, network, loss, optimizer).
 
@@ -61,6 +64,8 @@ def train(
         device: A torch device.
         batch_size: Trials trained at once; by default 1 on a CPU, else what fits.
         dtype: Of weights and activations.
+        watch: For debugging. Called with a trial and its curve after each of its evaluations;
+            with it, what a trial raises is raised here.
 
     Yields:
         After each evaluation, the results of the trials that ended with it, often none. A trial
@@ -79,10 +84,12 @@ def train(
             started_at = datetime.now(UTC)
             _settle_numerics(device, batch[0].matmul_precision)
             try:
-                for ended in _train_batch(batch, device, dtype, started_at):
+                for ended in _train_batch(batch, device, dtype, started_at, watch):
                     done.update(result.fingerprint for result in ended)
                     yield ended
             except Exception:
+                if watch:
+                    raise
                 left = [trial for trial in batch if trial.fingerprint not in done]
                 if not left:
                     continue
@@ -109,7 +116,11 @@ def evaluation_steps(max_steps: int, eval_every: int) -> list[int]:
 
 @torch.inference_mode()
 def _train_batch(
-    batch: list[Trial], device: str, dtype: torch.dtype, started_at: datetime
+    batch: list[Trial],
+    device: str,
+    dtype: torch.dtype,
+    started_at: datetime,
+    watch: Watch | None,
 ) -> Iterator[list[TrialResult]]:
     clock = _Clock(device)
     runs = [_Run(trial, started_at) for trial in batch]
@@ -135,6 +146,8 @@ def _train_batch(
             run.spend(setup_s / len(runs), steps_s / len(runs), evaluation_s / len(runs))
             if run.schedule[0] == step:
                 run.observe(step, metrics, i)
+                if watch:
+                    watch(run.trial, run.curve)
         yield [run.result() for run in runs if run.outcome]
         clock.lap()  # what the caller did
         alive = [i for i, run in enumerate(runs) if not run.outcome]

@@ -1,6 +1,5 @@
-"""What a spec would run, and how far it is: for `sweeper plan` and `sweeper status`."""
+"""What a spec would run, and how long it would take: for `sweeper plan`."""
 
-from collections import Counter
 from dataclasses import asdict
 from typing import Any
 
@@ -12,9 +11,9 @@ from sweeper.run.calibration import NoCalibration
 from sweeper.run.forecast import Forecast, Setting, forecast, rehearse
 from sweeper.run.packs import make_packs
 from sweeper.run.reuse import known_records
-from sweeper.spec.sweep import Sweep, open_text
+from sweeper.spec.sweep import Sweep
 from sweeper.spec.trial import TRIAL_SCHEMA
-from sweeper.store.results import ResultsError, ResultsFolder
+from sweeper.store.results import ResultsFolder
 
 _SHOWN = [
     "group_order", "n_train", "hidden_size", "learning_rate", "weight_decay", "max_steps",
@@ -90,37 +89,3 @@ def _other_horizons(todo: pa.Table, records: pa.Table) -> dict[int, int]:
     names = [name for name in TRIAL_SCHEMA.names if name != "max_steps"]
     same = records.select(TRIAL_SCHEMA.names).join(todo.select(names), names, join_type="inner")
     return dict(sorted(Counter(same["max_steps"].to_pylist()).items()))
-
-
-def status(folder: ResultsFolder) -> dict[str, Any]:
-    """How far the sweep in a results folder is, by its latest run's spec; runs nothing.
-
-    Returns:
-        `sweep`, `driver` (who is running it, or None), `trials` planned and `done`; `by_order`: for
-        each order its planned trials and outcomes; `failures`: last lines of the failed trials'
-        tracebacks, counted.
-
-    Raises:
-        ResultsError: The folder holds no run.
-    """
-    runs = folder.runs()
-    if not runs:
-        raise ResultsError(f"{folder.path}: no run has begun here")
-    digest = runs[-1]["spec_digest"]
-    plan = open_text(folder.spec(digest), f"{folder.path}/specs/{digest}.yaml").plan
-    records = folder.records(["fingerprint", "group_order", "outcome", "error"]).to_pandas()
-    records = records[records["fingerprint"].isin(plan["fingerprint"].to_pylist())]
-    planned = Counter(plan["group_order"].to_pylist())
-    outcomes = {order: Counter(part["outcome"]) for order, part in records.groupby("group_order")}
-    causes = [text.strip().splitlines()[-1] for text in records["error"].dropna()]
-    return {
-        "sweep": runs[-1]["sweep"],
-        "driver": folder.driver(),
-        "trials": plan.num_rows,
-        "done": len(records),
-        "by_order": [
-            {"group_order": order, "planned": planned[order], **outcomes.get(order, {})}
-            for order in sorted(planned)
-        ],
-        "failures": dict(Counter(causes).most_common()),
-    }

@@ -1,0 +1,217 @@
+"""How far a sweep is, as its results folder tells it, once or again and again."""
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sweeper.run.agenda import Agenda, agenda_of
+from sweeper.run.pulse import Pulse, pulse
+from sweeper.run.search import KNOWN_BY
+from sweeper.spec.sweep import open_text
+from sweeper.store.results import ResultsError, ResultsFolder
+
+_KEPT = [*KNOWN_BY, "max_irrep_dim", "error", "wall_time_s", "started_at", "run_id"]
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(\.\d+)?")
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Failed trials of one cause.
+
+    Attributes:
+        cause: The error, as one of them has it; the others may differ in numbers.
+        count: How many.
+        example: Fingerprint of that one.
+    """
+
+    cause: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast the latest run goes, or went.
+
+    Attributes:
+        trials: Finished by it.
+        seconds: From the start of its first trial until now, or to the end of its last.
+        seconds_left: To the end of the sweep at this speed, if the run goes on; None where
+            nothing tells yet.
+    """
+
+    trials: int
+    seconds: float
+    seconds_left: float | None
+
+    @property
+    def trials_per_s(self) -> float | None:
+        """Finished a second; None before any time has passed."""
+        return self.trials / self.seconds if self.seconds > 0 else None
+
+
+@dataclass(frozen=True)
+class Look:
+    """A sweep at one moment.
+
+    Attributes:
+        sweep: Its name.
+        pulse: Whether it is running.
+        agenda: What it has to do, and how much of that is done.
+        records: Those of its trials.
+        speed: Of the latest run; None before its first record.
+        failures: The most frequent first.
+    """
+
+    sweep: str
+    pulse: Pulse
+    agenda: Agenda
+    records: pa.Table
+    speed: Speed | None
+    failures: list[Failures]
+
+    @property
+    def complete(self) -> bool:
+        """Nothing is left to do, and nobody is doing it."""
+        return self.agenda.finished == self.agenda.total and not self.pulse.life.goes_on
+
+    def outcomes(self) -> dict[str, int]:
+        """Finished trials by outcome."""
+        return _counts(self.records["outcome"])
+
+    def by_order(self) -> list[dict[str, Any]]:
+        """For each order: `group_order`, its trials `planned`, and how many have each outcome."""
+        planned = _counts(self.agenda.scope["group_order"])
+        found = self.records.select(["group_order", "outcome"]).to_pandas()
+        seen = {M: Counter(part["outcome"]) for M, part in found.groupby("group_order")}
+        return [
+            {"group_order": M, "planned": planned[M], **seen.get(M, {})} for M in sorted(planned)
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain values."""
+        speed = self.speed
+        return {
+            "sweep": self.sweep,
+            "driver": self.pulse.holder,
+            "run": asdict(self.pulse) | {"goes_on": self.pulse.life.goes_on},
+            "unit": self.agenda.unit,
+            "total": self.agenda.total,
+            "finished": self.agenda.finished,
+            "trials": self.agenda.scope.num_rows,
+            "done": self.records.num_rows,
+            "outcomes": self.outcomes(),
+            "speed": asdict(speed) | {"trials_per_s": speed.trials_per_s} if speed else None,
+            "by_order": self.by_order(),
+            "failures": [asdict(one) for one in self.failures],
+        }
+
+
+class Follower:
+    """Looks at a results folder as often as it is asked, and reads every shard once."""
+
+    def __init__(self, folder: ResultsFolder) -> None:
+        """Nothing is read before the first look.
+
+        Args:
+            folder: Of the sweep; only read.
+        """
+        self._folder = folder
+        self._shards: dict[str, pa.Table] = {}
+        self._records = folder.together([], _KEPT)
+        self._digest: str | None = None
+        self._agenda: Agenda | None = None
+
+    def look(self) -> Look:
+        """How far the sweep is now, by its latest run's spec.
+
+        Raises:
+            ResultsError: No run has begun there, or a file cannot be read.
+        """
+        run = self._folder.latest_run()
+        if run is None:
+            raise ResultsError(f"{self._folder.path}: no run has begun here")
+        # before the records, so that those of a run that has ended are all there
+        found = pulse(self._folder, run["run_id"])
+        agenda = self._follow(run["spec_digest"])
+        ours = pc.is_in(self._records["fingerprint"], agenda.scope["fingerprint"].combine_chunks())
+        records = self._records.filter(ours)
+        return Look(
+            sweep=run["sweep"],
+            pulse=found,
+            agenda=agenda,
+            records=records,
+            speed=_speed(records, run["run_id"], found, agenda),
+            failures=_failures(records),
+        )
+
+    def _follow(self, digest: str) -> Agenda:
+        """Read what is new, and tell it to the agenda."""
+        names = self._folder.shards()
+        fresh = [name for name in names if name not in self._shards]
+        lost = len(names) - len(fresh) < len(self._shards)
+        read = {name: self._folder.records_shard(name, _KEPT) for name in fresh}
+        if fresh or lost:
+            known = self._shards | read
+            self._shards = {name: known[name] for name in names}
+            self._records = self._folder.together(list(self._shards.values()), _KEPT)
+        if self._agenda is None or lost or digest != self._digest:
+            path = f"{self._folder.path}/specs/{digest}.yaml"
+            sweep = open_text(self._folder.spec(digest), path)
+            self._agenda, self._digest = agenda_of(sweep, self._records), digest
+        else:
+            for table in read.values():
+                plan = self._agenda.plan["fingerprint"].combine_chunks()
+                rows = pc.index_in(table["fingerprint"], value_set=plan)
+                known_rows = pc.is_valid(rows)
+                self._agenda.learn(rows.filter(known_rows).to_pylist(), table.filter(known_rows))
+        return self._agenda
+
+
+def _speed(records: pa.Table, run_id: str, found: Pulse, agenda: Agenda) -> Speed | None:
+    """From the records of the latest run, and what its driver had before it."""
+    mine = records.filter(pc.equal(records["run_id"], run_id))
+    if not mine.num_rows:
+        return None
+    starts = mine["started_at"].cast(pa.int64()).to_numpy() / 1e6
+    end = float((starts + mine["wall_time_s"].to_numpy()).max())
+    beat = found.heartbeat
+    if beat and found.life.goes_on:
+        end = max(end, _unix(beat["updated_at"]))
+    seconds = end - float(starts.min())
+    left = None
+    if beat and agenda.cost < beat["cost_before"]:
+        left = seconds * agenda.cost / (beat["cost_before"] - agenda.cost)
+    return Speed(mine.num_rows, seconds, left)
+
+
+def _failures(records: pa.Table) -> list[Failures]:
+    failed = records.filter(pc.is_valid(records["error"]))
+    groups: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
+    for row in failed.select(["fingerprint", "error"]).to_pylist():
+        cause = cause_of(row["error"])
+        groups[_NUMBER.sub("#", cause)].append((cause, row["fingerprint"]))
+    found = [Failures(some[0][0], len(some), some[0][1]) for some in groups.values()]
+    return sorted(found, key=lambda one: -one.count)
+
+
+def cause_of(error: str) -> str:
+    """The line of a traceback that says what was wrong: the first after its last frame."""
+    lines = error.strip().splitlines()
+    frames = [place for place, line in enumerate(lines) if line.startswith('  File "')]
+    after = lines[frames[-1] + 1 :] if frames else []
+    return next((line for line in after if not line.startswith(" ")), lines[-1] if lines else "")
+
+
+def _unix(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def _counts(column: pa.ChunkedArray) -> dict[Any, int]:
+    found = pc.value_counts(column).to_pylist()
+    return {one["values"]: one["counts"] for one in sorted(found, key=lambda one: -one["counts"])}

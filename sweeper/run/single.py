@@ -1,0 +1,123 @@
+"""One trial of a results folder: what is known of it, and training it again to see."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sweeper.run.executor import ExecutorError
+from sweeper.spec.sweep import open_text
+from sweeper.spec.trial import Trial, trials
+from sweeper.store.lookup import checked, find, the_only
+from sweeper.store.provenance import Provenance
+from sweeper.store.records import Curve, curves_table, records_table
+from sweeper.store.results import ResultsError, ResultsFolder
+
+Row = dict[str, Any]
+
+FOUND = [
+    "outcome", "fit_step", "generalization_step", "final_step", "train_loss", "test_loss",
+    "train_accuracy", "test_accuracy", "best_test_accuracy", "n_test", "stop_rule", "train_flops",
+]  # fmt: skip
+"""Columns of a record that training finds out, and finds again."""
+
+
+@dataclass(frozen=True)
+class Single:
+    """A trial that is known to a results folder.
+
+    Attributes:
+        trial: It.
+        fingerprint: By which the folder knows it; of older numerics the trial's own is another.
+        record: Its record; None where it is only planned.
+        curve: Its curve; None likewise.
+    """
+
+    trial: Trial
+    fingerprint: str
+    record: Row | None
+    curve: Row | None
+
+
+def open_trial(folder: ResultsFolder, prefix: str) -> Single:
+    """The trial whose fingerprint begins so: among the records, else in the latest run's plan.
+
+    Raises:
+        ResultsError: There is none, or there are several.
+    """
+    prefix = checked(prefix)
+    if found := find(folder, prefix):
+        record, curve = found
+        return Single(Trial.from_row(record), record["fingerprint"], record, curve)
+    run = folder.latest_run()
+    if run is None:
+        raise ResultsError(f"{folder.path}: no run has begun here")
+    digest = run["spec_digest"]
+    plan = open_text(folder.spec(digest), f"{folder.path}/specs/{digest}.yaml").plan
+    planned = plan["fingerprint"].to_pylist()
+    name = the_only((one for one in planned if one.startswith(prefix)), prefix)
+    if name is None:
+        raise ResultsError(
+            f"{prefix}: no trial in {folder.path} has a fingerprint that begins so; they stand in "
+            "the column fingerprint of the records, and `sweeper status` gives those of failures"
+        )
+    (trial,) = trials(plan.take([planned.index(name)]))
+    return Single(trial, name, None, None)
+
+
+def train_again(
+    trial: Trial, device: str, watch: Callable[[Trial, Curve], None]
+) -> tuple[Row, Row, str]:
+    """Train one trial in this process; what it raises is raised.
+
+    Args:
+        trial: It.
+        device: A torch device, or "auto".
+        watch: Called with it and its curve after each evaluation.
+
+    Returns:
+        The record and the curve that it would have left, and the device it was trained on.
+
+    Raises:
+        ExecutorError: This process cannot use the device.
+    """
+    from sweeper.learn.train import train, usable_device
+
+    try:
+        device = usable_device(device)
+    except RuntimeError as error:
+        raise ExecutorError(str(error)) from error
+    ended = [result for results in train([trial], device, watch=watch) for result in results]
+    nowhere = Provenance(sweep="", run_id="", spec_digest="")
+    (record,) = records_table([trial], ended, nowhere, device, 1).to_pylist()
+    (curve,) = curves_table(ended).to_pylist()
+    return record, curve, device
+
+
+def differences(known: Single, record: Row, curve: Row) -> dict[str, tuple[Any, Any]]:
+    """What was found otherwise than recorded: for each column the record's value and the new one.
+
+    Args:
+        known: With its record.
+        record: Found now.
+        curve: Found now; of curves that differ, the first evaluation that does.
+    """
+    assert known.record is not None
+    assert known.curve is not None
+    pairs = {name: (known.record[name], record[name]) for name in FOUND}
+    found = {name: pair for name, pair in pairs.items() if not _same(*pair)}
+    for name, before in known.curve.items():
+        if name == "fingerprint":
+            continue
+        for i, (old, new) in enumerate(zip(before, curve[name], strict=False)):
+            if not _same(old, new):
+                found[f"curve, {name} at step {curve['step'][i]}"] = (old, new)
+                break
+        if len(before) != len(curve[name]):
+            found["curve, evaluations"] = (len(before), len(curve[name]))
+    return found
+
+
+def _same(old: object, new: object) -> bool:
+    both = isinstance(old, float) and isinstance(new, float)
+    return old == new or (both and math.isnan(old) and math.isnan(new))  # type: ignore[arg-type]

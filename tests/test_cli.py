@@ -9,7 +9,18 @@ import jsonschema
 import pytest
 
 SWEEPER = [sys.executable, "-m", "sweeper.cli"]
-COMMANDS = ["plan", "run", "status", "thresholds", "fit", "figures", "schema", "version"]
+COMMANDS = [
+    "plan",
+    "run",
+    "status",
+    "show",
+    "debug",
+    "thresholds",
+    "fit",
+    "figures",
+    "schema",
+    "version",
+]
 
 FITTABLE = """\
 name: fittable

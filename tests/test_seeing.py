@@ -52,14 +52,40 @@ LIVE = """\
 name: live
 axes:
   M: [11]
-  n_train: {fraction: {from: 0.5, to: 0.9, count: 8}}
-  hidden_size: 64
+  n_train: {fraction: {from: 0.5, to: 0.9, count: 6}}
+  hidden_size: 32
   learning_rate: [0.004, 0.005]
   weight_decay: 0.0002
-  max_steps: 2500
+  max_steps: 200
   seed: 2
-training: {stop_at_target: false}
 """
+SLOWLY = """\
+import sys
+if "run" in sys.orig_argv:
+    import time
+    import sweeper.learn.train as t
+    original = t.initial_weights
+    def weights(trial):
+        time.sleep(0.25)
+        return original(trial)
+    t.initial_weights = weights
+"""
+"""Makes the trials of a run take as long on any machine."""
+NOWHERE = """\
+import sys
+if "debug" in sys.orig_argv:
+    import sweeper.learn.train as t
+    def weights(trial): raise RuntimeError("none")
+    t.initial_weights = weights
+"""
+
+
+def changed(folder: Path, code: str) -> dict[str, str]:
+    """An environment in which this code runs first."""
+    folder.mkdir(exist_ok=True)
+    (folder / "sitecustomize.py").write_text(code)
+    paths = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def sweeper(*words: str, code: int = 0) -> str:
@@ -212,7 +238,9 @@ def test_the_cause_is_the_line_after_the_last_frame() -> None:
 
 def start(spec: Path) -> "subprocess.Popen[bytes]":
     command = [*SWEEPER, "run", str(spec), "--results", str(spec.parent), "--executor", "inline"]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    slow = changed(spec.parent / "slow", SLOWLY)
+    return subprocess.Popen(command, stdout=quiet, stderr=quiet, env=slow)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
@@ -243,7 +271,7 @@ def test_a_live_run_is_followed_from_other_processes(tmp_path: Path) -> None:
     found = view.plain()
     assert (found["run"]["life"], found["run"]["goes_on"]) == ("died", False)
     assert found["driver"] is None
-    assert 0 < found["finished"] < found["total"] == 32
+    assert 0 < found["finished"] < found["total"] == 24
     assert_watched_in_a_terminal(tmp_path / "live")
 
     process = start(spec)
@@ -261,7 +289,7 @@ def test_a_live_run_is_followed_from_other_processes(tmp_path: Path) -> None:
     for looks in (seen, [json.loads(block) for block in blocks]):
         counts = [look["finished"] for look in looks]
         assert counts == sorted(counts)
-        assert counts[-1] == 32
+        assert counts[-1] == 24
         assert looks[-1]["run"]["life"] == "finished"
         assert "running" in {look["run"]["life"] for look in looks}
     assert any(look["speed"] and look["speed"]["seconds_left"] for look in seen[1:-1])
@@ -373,18 +401,10 @@ def test_debug_raises_what_the_trial_raises(broken: Path, monkeypatch: pytest.Mo
 
 
 def test_debug_enters_the_debugger(broken: Path, tmp_path: Path) -> None:
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys\n"
-        "if 'debug' in sys.orig_argv:\n"
-        "    import sweeper.learn.train as t\n"
-        "    def weights(trial): raise RuntimeError('none')\n"
-        "    t.initial_weights = weights\n"
-    )
-    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
     answer = subprocess.run(
         [*SWEEPER, "debug", str(broken), failed(broken), "--pdb"],
         input="p 'pairs', trial.n_train\nq\n", capture_output=True, text=True, timeout=60,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}, check=False,
+        env=changed(tmp_path, NOWHERE), check=False,
     )  # fmt: skip
     assert answer.returncode == 1, answer.stderr
     assert "RuntimeError: none" in answer.stderr

@@ -124,7 +124,7 @@ class Follower:
         self._folder = folder
         self._shards: dict[str, pa.Table] = {}
         self._records = folder.together([], _KEPT)
-        self._digest: str | None = None
+        self._run_id: str | None = None
         self._agenda: Agenda | None = None
 
     def look(self) -> Look:
@@ -138,7 +138,7 @@ class Follower:
             raise ResultsError(f"{self._folder.path}: no run has begun here")
         # before the records, so that those of a run that has ended are all there
         found = pulse(self._folder, run["run_id"])
-        agenda = self._follow(run["spec_digest"])
+        agenda = self._follow(run["run_id"], run["spec_digest"])
         ours = pc.is_in(self._records["fingerprint"], agenda.scope["fingerprint"].combine_chunks())
         records = self._records.filter(ours)
         return Look(
@@ -150,7 +150,7 @@ class Follower:
             failures=_failures(records),
         )
 
-    def _follow(self, digest: str) -> Agenda:
+    def _follow(self, run_id: str, digest: str) -> Agenda:
         """Read what is new, and tell it to the agenda."""
         names = self._folder.shards()
         fresh = [name for name in names if name not in self._shards]
@@ -160,10 +160,10 @@ class Follower:
             known = self._shards | read
             self._shards = {name: known[name] for name in names}
             self._records = self._folder.together(list(self._shards.values()), _KEPT)
-        if self._agenda is None or lost or digest != self._digest:
+        if self._agenda is None or lost or run_id != self._run_id:
             path = f"{self._folder.path}/specs/{digest}.yaml"
             sweep = open_text(self._folder.spec(digest), path)
-            self._agenda, self._digest = agenda_of(sweep, self._records), digest
+            self._agenda, self._run_id = agenda_of(sweep, self._records), run_id
         else:
             for table in read.values():
                 plan = self._agenda.plan["fingerprint"].combine_chunks()

@@ -1,5 +1,6 @@
 """What a spec would run, and how long it would take: for `sweeper plan`."""
 
+from collections import Counter
 from dataclasses import asdict
 from typing import Any
 

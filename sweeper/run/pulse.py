@@ -26,6 +26,8 @@ class Life(StrEnum):
     """Heard of just now from another machine, but its lock is not seen from here."""
     FINISHED = "finished"
     """The run ended; it had nothing left to do."""
+    PAUSED = "paused"
+    """It ended when its budget was spent."""
     INTERRUPTED = "interrupted"
     """It was asked to end."""
     FAILED = "failed"
@@ -105,7 +107,7 @@ def _words(
     if life is Life.STARTING:
         return f"starting: {holder or f'run {run_id}'}"
     if life is Life.UNTOLD or beat is None or age is None:
-        return f"not running; run {run_id} left no word of its end"
+        return f"not running; how run {run_id} ended is not known"
     who = f"run {run_id} on {beat['host']}, process {beat['pid']}"
     ago = f"{duration(age)} ago" if age >= 0 else f"{duration(-age)} ahead of this clock"
     if life is Life.RUNNING:

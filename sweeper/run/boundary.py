@@ -127,9 +127,9 @@ class _Cell:
         if math.isinf(low) and math.isinf(high):  # runs that say nothing
             aim = (first + last) / 2
         elif math.isinf(low):
-            aim = max(first, high - reach) if self._aim else (first + high) / 2
+            aim = max(first, high - reach) if self._aim is not None else (first + high) / 2
         elif math.isinf(high):
-            aim = min(last, low + reach) if self._aim else (low + last) / 2
+            aim = min(last, low + reach) if self._aim is not None else (low + last) / 2
         else:
             aim = (low + high) / 2
         return self._nearest(aim, low, high) or self._early(high, step)

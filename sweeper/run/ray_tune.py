@@ -34,7 +34,7 @@ from sweeper.run.worker import Delivery, work
 from sweeper.spec.model import Resources
 from sweeper.store.provenance import Provenance
 
-REPORT_SECONDS = 1.5
+REPORT_SECONDS = 1.0
 """A worker speaks up this often, with whatever it has finished."""
 
 MAX_MUTE_DEATHS = 6

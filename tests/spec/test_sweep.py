@@ -175,7 +175,7 @@ training: {loss: ce, eval_every: 0}
         "s.yaml:10 axes.lr: unknown key; valid keys are M, n_train, hidden_size, learning_rate, "
         "weight_decay, max_steps, seed, split_seed, init_seed",
         "s.yaml:11 trainin: unknown key; did you mean training? valid keys are name, description, "
-        "task, axes, zip, exclude, model, training, resources, design",
+        "task, axes, zip, exclude, model, training, resources, design, reuse",
         "s.yaml:12 training.eval_every: found 0; should be greater than or equal to 1",
         "s.yaml:12 training.loss: found 'ce'; should be 'mse'",
     ]
@@ -368,11 +368,14 @@ axes:
   seed: 5
 """
 MEASURE = """\
-import resource, sys, time
+import re, sys, time
+from pathlib import Path
 from sweeper.spec.sweep import open_text
 clock = time.monotonic()
 rows = open_text(sys.stdin.read(), "million.yaml").plan.num_rows
-print(rows, time.monotonic() - clock, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+seconds = time.monotonic() - clock
+# of this process alone; its ru_maxrss begins with that of the process that forked it
+print(rows, seconds, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
 
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from analysis.outcome_maps import NOT_RUN, OutcomeMap, OutcomeMaps
 from analysis.tables import plain
 from sweeper.run.following import Follower, Look
+from sweeper.run.interrupt import Interrupt
 from sweeper.run.progress import duration
 from sweeper.run.pulse import Life
 from sweeper.spec.trial import NUMERICS
@@ -102,19 +103,27 @@ def watch(view: StatusView, console: Console, seconds: float, as_json: bool) -> 
     Raises:
         ResultsError: The folder cannot be read at the first look; later it is tried again.
     """
-    try:
+    # a flag: an exception may be lost inside a library that is just being called
+    with Interrupt(lambda: None) as interrupt:
         if as_json or not console.is_terminal:
-            _watch_plainly(view, console, seconds, as_json)
+            _watch_plainly(view, console, seconds, as_json, interrupt)
             return
         with Live(view.text(console.height), console=console, auto_refresh=False) as live:
-            while not view.complete:
-                time.sleep(seconds)
+            while not view.complete and _waited(seconds, interrupt):
                 live.update(_again(view, console.height), refresh=True)
-    except KeyboardInterrupt:
-        return
 
 
-def _watch_plainly(view: StatusView, console: Console, seconds: float, as_json: bool) -> None:
+def _waited(seconds: float, interrupt: Interrupt) -> bool:
+    """Wait so long; False as soon as an end is wished for."""
+    until = time.monotonic() + seconds
+    while not interrupt.requested and (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, 0.1))
+    return not interrupt.requested
+
+
+def _watch_plainly(
+    view: StatusView, console: Console, seconds: float, as_json: bool, interrupt: Interrupt
+) -> None:
     found: dict[str, Any] | Group = view.plain() if as_json else view.text()
     while True:
         if isinstance(found, dict):
@@ -123,9 +132,8 @@ def _watch_plainly(view: StatusView, console: Console, seconds: float, as_json: 
             now = Text(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S %z}")
             console.print(now, found, Text(), sep="\n")
         sys.stdout.flush()
-        if view.complete:
+        if view.complete or not _waited(seconds, interrupt):
             return
-        time.sleep(seconds)
         found = view.plain() if as_json else _again(view)
 
 

@@ -34,7 +34,7 @@ axes:
   hidden_size: 64
   learning_rate: 0.005
   weight_decay: 0.0002
-  max_steps: 4000
+  max_steps: 6000
   seed: 3
 training: {stop_at_target: false}   # so that a trial takes about a quarter of a second
 """

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.store.records import RECORD_SCHEMA
+from sweeper.store.records import DEFAULTS, RECORD_SCHEMA
 from sweeper.store.results import ResultsFolder
 
 _NAMES = RECORD_SCHEMA.names
@@ -92,7 +92,7 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
     """For each run its setting in words; two runs have the same words just if they share a setting.
 
     The words name the network, the optimizer and the horizon, which every verdict has to carry,
-    and each other column that is not the same in all runs.
+    and each other column that is not the same in all runs, or not what it is by default.
 
     Args:
         records: As `load` gives them.
@@ -103,7 +103,12 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
     """
     varying = settings(records)
     differs = records[HOW_TRAINED].nunique().gt(1)
-    others = [name for name in HOW_TRAINED if differs[name] and name not in _ALWAYS_NAMED]
+    others = [
+        name
+        for name in HOW_TRAINED
+        if name not in _ALWAYS_NAMED
+        and (differs[name] or not records[name].eq(DEFAULTS.get(name, records[name])).all())
+    ]
     number = (
         records.groupby(varying).ngroup().to_numpy() if varying else np.zeros(len(records), int)
     )

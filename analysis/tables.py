@@ -149,7 +149,7 @@ def _notes(cells: pd.DataFrame) -> str:
     if violations := cells["violations"].sum():
         notes.append(f"{violations} violations")
     if excluded := cells["n_excluded"].sum():
-        notes.append(f"{excluded} runs failed or stopped")
+        notes.append(f"{excluded} runs failed")
     return ", ".join(notes)
 
 

@@ -44,6 +44,11 @@ class Training(Strict):
         description="Of what enters the matrix products; bfloat16 pays on CPUs with matrix units, "
         "tfloat32 on GPUs. Weights and optimizer stay float32.",
     )
+    give_up_after: Count | None = Field(
+        default=None,
+        description="Stop a trial that has fitted its training pairs once for so many steps its "
+        "test loss has not fallen nor its test accuracy risen; by default never.",
+    )
 
 
 class Resources(Strict):

@@ -41,6 +41,8 @@ class Trial:
         stop_at_target: End the trial there.
         matmul_precision: Of what enters the matrix products: "float32", "tfloat32", "bfloat16".
             Weights and optimizer are float32 always.
+        give_up_after: Steps without progress on the test pairs after which a trial that has fitted
+            its training pairs is stopped; 0 is never.
     """
 
     group: str
@@ -61,6 +63,7 @@ class Trial:
     target_test_accuracy: float
     stop_at_target: bool
     matmul_precision: str = "float32"
+    give_up_after: int = 0
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -85,6 +88,9 @@ class Trial:
         """
         return _digest(_token(field, getattr(self, field.name)) for field in _canonical_fields())
 
+
+DEFAULTS = {field.name: field.default for field in fields(Trial) if field.default is not MISSING}
+"""What fields that were added later have where nothing is said."""
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 TRIAL_SCHEMA = pa.schema(

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from sweeper.spec.axes import Axes, AxisName, Count, Strict
+from sweeper.spec.trackers import Trackers
 
 
 class Task(Strict):
@@ -120,6 +121,10 @@ class SweepSpec(Strict):
         default_factory=list,
         description="Results folders, paths or URIs, whose records are taken over where they are "
         "this sweep's trials.",
+    )
+    trackers: Trackers = Field(
+        default_factory=Trackers,
+        description="What else shows a run under Ray, pack by pack, such as {tensorboard, mlflow}.",
     )
 
     @property

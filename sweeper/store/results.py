@@ -9,6 +9,7 @@
       logs/<run>.log                 what Ray had to say
       figures/                       what `sweeper figures` drew
       profile/<run>.json             a trace of where a run's time went, if it was asked for
+      trackers/                      what trackers keep on this machine, if a spec names any
       driver.lock
 
 Only the driver writes; workers send their records to it. So a worker that outlives its driver has
@@ -78,6 +79,11 @@ class ResultsFolder:
     def logs(self) -> Path:
         """Where logs go: as figures do."""
         return self.figures.with_name("logs")
+
+    @property
+    def trackers(self) -> Path:
+        """Where trackers keep their files: as figures do."""
+        return self.figures.with_name("trackers")
 
     def log_file(self, run_id: str) -> Path:
         """The log of one run, always on this machine."""

@@ -191,11 +191,14 @@ _N = r"\s*(\d+)"
 
 FAMILIES = (
     Family(
+        "addition modulo n", "Zn", "n", "Z23", rf"Z{_N}(?![\d\s]*[:⋊])",
+        _with(families.cyclic, least=2),
+    ),
+    Family(
         "metacyclic; the generator of Zk multiplies Zm by r, which may be left out "
         "where there is one faithful action only", "Zm:Zk, Zm:Zk[r]", "m·k", "Z7:Z3",
         rf"Z{_N}\s*[:⋊]\s*Z{_N}\s*(?:\[{_N}\s*\])?", _metacyclic,
     ),
-    Family("addition modulo n", "Zn", "n", "Z23", rf"Z{_N}", _with(families.cyclic, least=2)),
     Family("dihedral, of the n-gon", "Dn", "2n", "D12", rf"D{_N}", _with(families.dihedral)),
     Family("dicyclic", "Dicn", "4n", "Dic3", rf"Dic{_N}", _with(families.dicyclic)),
     Family("quaternion, n a power of two", "Qn", "n", "Q8", rf"Q{_N}", _with(_quaternion)),
@@ -215,7 +218,7 @@ FAMILIES = (
     ),
     Family(
         "from a file, read with --table", "table:label@hash", "", "table:mine@3fa9c1d2e4b5",
-        REFERENCE, lambda match: registered(match[1], match[2]),
+        REFERENCE, lambda match: registered(match[1], match[2].lower()),
     ),
 )  # fmt: skip
-"""Tried in this order: Z7:Z3 before Z7."""
+"""At most one of them takes a text."""

@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from sweeper.tasks.irreps import irreps_of
+from sweeper.tasks.cache import irreps_of
+from sweeper.tasks.irreps import Irreps
 
 Table = NDArray[np.int64]
 
@@ -41,11 +42,19 @@ class Group:
         return self.make_table()
 
     @cached_property
+    def irreps(self) -> Irreps:
+        """The complex irreps with their characters and types; from the disk where they are kept.
+
+        Milliseconds at order 100, seconds at order 512 if there are hundreds of classes.
+        """
+        return irreps_of(self.table)
+
+    @cached_property
     def irrep_dims(self) -> tuple[int, ...]:
         """Dimensions d_k of the complex irreps, ascending; Σ d_k² = M."""
         if self.known_dims is not None:
             return self.known_dims
-        return tuple(int(d) for d in irreps_of(self.table).dims)
+        return tuple(int(d) for d in self.irreps.dims)
 
     @property
     def max_irrep_dim(self) -> int:

@@ -60,6 +60,11 @@ class Irreps:
         return tuple(named[int(indicator)] for indicator in self.indicators)
 
     @property
+    def real(self) -> Ints:
+        """The first irrep of each real irrep: of itself, or of a complex pair; ascending."""
+        return np.flatnonzero(np.arange(len(self.conjugates)) <= self.conjugates)
+
+    @property
     def real_dims(self) -> Ints:
         """(k,) the effective d = M/(8E*): the dimension of the real irrep that contains each.
 
@@ -80,7 +85,7 @@ class Irreps:
         return energies
 
 
-def irreps_of(table: Ints) -> Irreps:
+def compute_irreps(table: Ints) -> Irreps:
     """All complex irreps of a group.
 
     Args:

@@ -1,7 +1,6 @@
 """Groups that are given as Cayley tables: read from a file, checked, and found again by name."""
 
 import csv
-import hashlib
 import json
 import re
 from functools import partial
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from sweeper.tasks.axioms import check_group
+from sweeper.tasks.cache import digest
 from sweeper.tasks.group import MAX_ORDER, Group, GroupError, Table
 
 REFERENCE = r"table:\s*([\w.-]+)@([0-9a-f]{12})"
@@ -59,9 +59,9 @@ def group_of(table: Table, label: str, base: int = 0) -> Group:
     exchanged = np.arange(len(table))
     exchanged[[0, identity]] = identity, 0
     table = exchanged[table[np.ix_(exchanged, exchanged)]]
-    digest = _digest(table)
-    _registry[digest] = table
-    return registered(re.sub(r"[^\w.-]+", "-", label).strip("-") or "group", digest)
+    key = _digest(table)
+    _registry[key] = table
+    return registered(re.sub(r"[^\w.-]+", "-", label).strip("-") or "group", key)
 
 
 def register(name: str, table: Table) -> Group:
@@ -75,28 +75,28 @@ def register(name: str, table: Table) -> Group:
         GroupError: The name is no table's, or another table's.
     """
     match = re.fullmatch(REFERENCE, name)
-    digest = _digest(np.ascontiguousarray(table, np.int64))
-    if match is None or match[2] != digest:
-        raise GroupError(f"{name!r} is not the name of this table, whose hash is {digest}")
-    _registry[digest] = np.ascontiguousarray(table, np.int64)
-    return registered(match[1], digest)
+    table = np.ascontiguousarray(table, np.int64)
+    key = _digest(table)
+    if match is None or match[2] != key:
+        raise GroupError(f"{name!r} is not the name of this table, whose hash is {key}")
+    _registry[key] = table
+    return registered(match[1], key)
 
 
-def registered(label: str, digest: str) -> Group:
+def registered(label: str, key: str) -> Group:
     """The group of a known table.
 
     Raises:
         GroupError: No table with this hash was read in this process.
     """
-    table = _registry.get(digest)
+    table = _registry.get(key)
     if table is None:
-        raise GroupError(f"no table with the hash {digest} was read here; read its file first")
-    return Group(f"table:{label}@{digest}", len(table), partial(_registry.__getitem__, digest))
+        raise GroupError(f"no table with the hash {key} was read here; read its file first")
+    return Group(f"table:{label}@{key}", len(table), partial(_registry.__getitem__, key))
 
 
 def _digest(table: Table) -> str:
-    """Of the order and all products; the same on every machine."""
-    return hashlib.blake2b(table.astype("<i8").tobytes(), digest_size=6).hexdigest()
+    return digest(table)[:12]
 
 
 def _rows(path: Path) -> list[list[object]]:

@@ -85,6 +85,18 @@ def register(name: str, table: Table) -> Group:
     return registered(match[1], key)
 
 
+def tables_in(name: str) -> dict[str, Table]:
+    """The tables that a group's name refers to, by their names: what `register` needs elsewhere.
+
+    Empty for a group without tables from files; several for a product of such.
+
+    Raises:
+        GroupError: One of them is not known here.
+    """
+    found = (registered(match[1], match[2]) for match in re.finditer(REFERENCE, name))
+    return {group.name: group.table for group in found}
+
+
 def registered(label: str, key: str) -> Group:
     """The group of a known table.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import check_grad, minimize
@@ -37,6 +37,7 @@ def test_energy_is_the_definition() -> None:
     assert energy(table, w) == pytest.approx(expected, rel=1e-12)
 
 
+@settings(deadline=None)
 @given(arrays(np.float64, 12, elements=st.floats(-2, 2)))
 def test_the_gradient_is_that_of_the_energy(w: np.ndarray) -> None:
     table = group_named("S3").table
@@ -46,6 +47,7 @@ def test_the_gradient_is_that_of_the_energy(w: np.ndarray) -> None:
     assert error < 1e-2  # forward differences of a quartic whose third derivative is about 1e3
 
 
+@settings(deadline=None)
 @given(st.floats(-3, 3), st.integers(0, 99))
 def test_the_energy_grows_with_the_fourth_power(scale: float, seed: int) -> None:
     table = group_named("D4").table

@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.tasks import families
@@ -48,6 +48,7 @@ def test_involutions_are_those_of_the_literature(name: str, count: int) -> None:
     assert np.count_nonzero(np.diag(group_named(name).table) == 0) == count + 1
 
 
+@settings(deadline=None)
 @given(st.integers(1, 30))
 def test_dihedral_groups_reflect_and_rotate(n: int) -> None:
     """A reflection turns rotations around, and is undone by itself."""
@@ -59,6 +60,7 @@ def test_dihedral_groups_reflect_and_rotate(n: int) -> None:
     assert group.table[group.table[flip, turn], flip] == (n - 1) % n
 
 
+@settings(deadline=None)
 @given(st.integers(1, 15))
 def test_dicyclic_groups_have_their_relations(n: int) -> None:
     table = families.dicyclic(n).table
@@ -68,6 +70,7 @@ def test_dicyclic_groups_have_their_relations(n: int) -> None:
     assert table[table[b, a], table[b, n]] == 2 * n - 1  # b·a·b⁻¹ = a⁻¹, and b⁻¹ = b·aⁿ
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(2, 6), min_size=1, max_size=3))
 def test_products_multiply_in_each_factor(orders: list[int]) -> None:
     group = families.product([cyclic(order) for order in orders])

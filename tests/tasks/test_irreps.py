@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sweeper.tasks import families
+from sweeper.tasks.catalogue import ladder
 from sweeper.tasks.groups import Group, group_named
 from sweeper.tasks.irreps import Irreps, compute_irreps
 from sweeper.tasks.isotypic import isotypic_bases, pure_function
@@ -73,12 +75,31 @@ def test_character_tables_are_those_of_the_literature() -> None:
     assert sorted(irreps("Q8")[1].characters[4].real.round(9)) == [-2, 0, 0, 0, 2]
 
 
+@settings(deadline=None, max_examples=40)
 @given(st.sampled_from(SMALL), st.integers(0, 2**32 - 1))
 def test_the_order_of_the_elements_does_not_matter(name: str, seed: int) -> None:
     group = group_named(name)
     found = compute_irreps(relabelled(group, seed))
     pairs = zip(found.dims.tolist(), [str(kind)[0] for kind in found.types], strict=True)
     assert sorted(pairs) == irreps_known(name)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(3, 24), st.integers(2, 6), st.data())
+def test_dimensions_of_metacyclic_groups_are_those_of_their_tables(
+    m: int, k: int, data: st.DataObject
+) -> None:
+    r = data.draw(st.sampled_from([r for r in range(1, m) if pow(r, k, m) == 1]))
+    group = families.metacyclic(m, k, r, "any")
+    assert tuple(compute_irreps(group.table).dims) == group.irrep_dims
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.sampled_from(["Z4", "S3", "Q8", "Heis2", "<(1 2 3),(1 2)>"]), max_size=2))
+def test_dimensions_of_products_are_those_of_their_tables(names: list[str]) -> None:
+    group = group_named("x".join(["A4", *names]))
+    if group.order <= 300:
+        assert tuple(compute_irreps(group.table).dims) == group.irrep_dims
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -109,13 +130,19 @@ def test_a_pure_function_spans_one_copy_of_its_irrep(name: str) -> None:
         assert np.linalg.matrix_rank(u[group.table], tol=1e-9) == real_dim
 
 
-@pytest.mark.parametrize("name", ["Z200", "Z2^8", "Q16×D8", "Heis7", "S6", "Z109⋊Z4"])
-def test_large_groups_take_seconds(name: str) -> None:
+LARGE = ["Z512", "Z2^9", "Z2×Z256", "Q16×Z32", *ladder("large")[2:]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Z128", "Z2^7", "Q16×D8", "Heis5×Z2", "A6"]
+    + [pytest.param(name, marks=pytest.mark.slow) for name in LARGE],
+)
+def test_large_groups_are_as_sound(name: str) -> None:
     group, found = irreps(name)
     assert tuple(found.dims) == group.irrep_dims
-    if group.order < 512:
-        together = np.hstack(isotypic_bases(group.table, found))
-        assert together.T @ together == pytest.approx(np.eye(group.order), abs=1e-9)
+    together = np.hstack(isotypic_bases(group.table, found))
+    assert together.T @ together == pytest.approx(np.eye(group.order), abs=1e-9)
 
 
 def test_a_table_that_is_no_group_gives_no_irreps() -> None:

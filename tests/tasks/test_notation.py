@@ -4,7 +4,7 @@ import contextlib
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.tasks.atoms import FAMILIES
@@ -67,6 +67,7 @@ def test_canonical_names_are_names(name: str) -> None:
 ATOMS = st.sampled_from(["Z2", "Z3", "D3", "Q8", "S3", "A4", "Z7:Z3", "Heis2", "<(1 2)>"])
 
 
+@settings(deadline=None)
 @given(st.lists(ATOMS, min_size=1, max_size=2), st.sampled_from(["x", " × ", " X", "*"]))
 def test_canonical_names_do_not_move(atoms: list[str], sign: str) -> None:
     group = group_named(sign.join(atoms))
@@ -134,6 +135,7 @@ def test_what_is_no_name_is_told_in_one_line(name: str, message: str) -> None:
         group_named(name)
 
 
+@settings(deadline=None)
 @given(st.text("Zz0123xX×^()<>:⋊[],DQSA gl", max_size=12))
 def test_any_text_is_a_group_or_a_value_error(text: str) -> None:
     order = 2

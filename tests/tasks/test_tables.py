@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeper.tasks import tables
 from sweeper.tasks.axioms import check_group
-from sweeper.tasks.groups import GroupError, group_named, read_table, register
+from sweeper.tasks.groups import GroupError, group_named, read_table, register, tables_in
 
 KLEIN = [[0, 1, 2, 3], [1, 0, 3, 2], [2, 3, 0, 1], [3, 2, 1, 0]]
 KLEIN_HASH = tables.digest(np.array(KLEIN))[:12]
@@ -42,6 +42,7 @@ def test_every_format_gives_the_same_group(tmp_path: Path, ending: str, base: in
     assert group.irrep_dims == (1, 1, 1, 1)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["Z5", "S3", "Q8", "Z7⋊Z3"]), st.integers(0, 999))
 def test_elements_in_any_order_are_a_group(name: str, seed: int) -> None:
     """The identity is exchanged with the first element; the rest stays in place."""
@@ -73,17 +74,21 @@ def test_a_file_s_name_and_format_are_no_part_of_the_hash(tmp_path: Path) -> Non
     )
 
 
-def test_a_worker_is_told_name_and_table(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_is_told_names_and_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a process that read no file."""
     rows = group_named("Q8").table
     name = tables.group_of(rows, "q").name
-    sent = pickle.loads(pickle.dumps((name, group_named(name).table)))
+    product = f"{name}×Z3×{tables.group_of(np.array(KLEIN), 'klein').name}"
+    sent = pickle.loads(pickle.dumps(tables_in(product)))
+    assert tables_in("Z7⋊Z3×Q8") == {}
     monkeypatch.setattr(tables, "_registry", {})
     group_named.cache_clear()
     with pytest.raises(GroupError, match="read its file first"):
         group_named(name)
-    assert register(*sent).name == name
+    for one, table in sent.items():
+        assert register(one, table).name == one
     assert np.array_equal(group_named(name).table, rows)
+    assert group_named(product).order == 8 * 3 * 4
 
 
 def test_a_name_is_registered_for_its_own_table_only() -> None:
@@ -181,6 +186,7 @@ def test_a_missing_file_is_an_os_error(tmp_path: Path) -> None:
         read_table(tmp_path / "none.csv")
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["Z6", "S3", "Q8", "A4"]), st.data())
 def test_one_wrong_product_is_always_seen(name: str, data: st.DataObject) -> None:
     """Two tables that are groups differ in many products."""

@@ -71,10 +71,8 @@ def test_features_of_one_irrep_are_critical_at_the_predicted_heights(name: str, 
     assert sorted({round(height, 6) for height in heights}) == pytest.approx(sorted(HEIGHTS[name]))
 
 
-@pytest.mark.parametrize("name", HEIGHTS)
-def test_ascent_ends_at_the_predicted_heights_only(name: str) -> None:
-    table = group_named(name).table
-    rng = np.random.default_rng(1)
+def summit(table: np.ndarray, start: np.ndarray) -> float:
+    """E where ascent on the unit sphere ends."""
 
     def downhill(w: np.ndarray) -> tuple[float, np.ndarray]:
         """Minus E on the sphere: E is a form of degree four, so E(w)/‖w‖⁴ anywhere."""
@@ -82,10 +80,29 @@ def test_ascent_ends_at_the_predicted_heights_only(name: str) -> None:
         height, gradient = energy_and_gradient(table, w)
         return -height / square**2, -gradient / square**2 + 4 * height * w / square**3
 
+    end = minimize(
+        downhill, start / np.linalg.norm(start), jac=True, method="L-BFGS-B",
+        options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 5000},
+    )  # fmt: skip
+    return -float(end.fun)
+
+
+@pytest.mark.parametrize("name", HEIGHTS)
+def test_ascent_ends_at_the_predicted_heights_only(name: str) -> None:
+    table = group_named(name).table
+    rng = np.random.default_rng(1)
     for _ in range(12):
-        start = rng.standard_normal(2 * len(table))
-        end = minimize(
-            downhill, start / np.linalg.norm(start), jac=True, method="L-BFGS-B",
-            options={"ftol": 1e-15, "gtol": 1e-9, "maxiter": 5000},
-        )  # fmt: skip
-        assert min(abs(-end.fun - height) for height in HEIGHTS[name]) < 1e-6
+        found = summit(table, rng.standard_normal(2 * len(table)))
+        assert min(abs(found - height) for height in HEIGHTS[name]) < 1e-6
+
+
+@pytest.mark.parametrize("name", HEIGHTS)
+def test_features_of_one_irrep_are_local_maxima(name: str) -> None:
+    """Ascent from beside one comes back to its height, whatever higher ones there are."""
+    group = group_named(name)
+    rng = np.random.default_rng(2)
+    for irrep in range(1, len(group.irreps.dims)):
+        w = feature(group.table, group.irreps, irrep, 1, rng)
+        beside = w + 0.02 * rng.standard_normal(len(w)) / np.sqrt(len(w))
+        expected = MEASURED_SCALE * group.irreps.energies[irrep]
+        assert summit(group.table, beside) == pytest.approx(expected, abs=1e-6)

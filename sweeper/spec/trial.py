@@ -10,6 +10,8 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from sweeper.tasks.task import count_tuples
+
 NUMERICS = 2
 """Raised when a change of the engine moves results: trials made before and after then differ."""
 
@@ -22,10 +24,11 @@ class Trial:
     that the fingerprints of finished work stay valid.
 
     Attributes:
-        group: Name of the group H, such as "Z23".
+        group: Name of the group H, such as "Z23"; of an expression modulo 23, "Z23" too.
         group_order: M.
-        n_train: n, training pairs out of M².
-        split: How they are drawn; "uniform" is without replacement from all pairs.
+        n_train: n, training pairs out of M², or of more operands tuples.
+        split: How they are drawn; "uniform" is without replacement from all pairs, "balanced" has
+            every operand and every target equally often.
         split_seed: Names the stream of the split.
         init_seed: Names the stream of the initial weights.
         network: "two_layer".
@@ -41,6 +44,10 @@ class Trial:
         stop_at_target: End the trial there.
         matmul_precision: Of what enters the matrix products: "float32", "tfloat32", "bfloat16".
             Weights and optimizer are float32 always.
+        operands: How many there are; 2 makes pairs.
+        expression: What is computed of them modulo M, in canonical form, such as "x**2 + x*y";
+            empty for their product in the group.
+        label_noise: Share of training labels that are wrong.
     """
 
     group: str
@@ -61,6 +68,9 @@ class Trial:
     target_test_accuracy: float
     stop_at_target: bool
     matmul_precision: str = "float32"
+    operands: int = 2
+    expression: str = ""
+    label_noise: float = 0.0
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -75,6 +85,11 @@ class Trial:
                 if field.default is MISSING or field.name in row
             }
         )
+
+    @property
+    def tuples(self) -> int:
+        """Tuples of operands that can be trained or tested on: M² pairs, but for other tasks."""
+        return count_tuples(self.group, self.group_order, self.operands, self.expression)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -91,6 +106,11 @@ TRIAL_SCHEMA = pa.schema(
     [pa.field(field.name, _ARROW[field.type], nullable=False) for field in fields(Trial)]  # type: ignore[index]
 )
 """The columns that say what a trial is, in a plan as in the records."""
+
+LATER_FIELDS = {
+    field.name: field.default for field in fields(Trial) if field.default is not MISSING
+}
+"""Fields that were added later, and the values that trials have which were made before."""
 
 
 def trials(table: pa.Table) -> list[Trial]:

@@ -51,13 +51,15 @@ class PlannedTask:
     def most_pairs(self) -> int:
         """The largest n_train."""
         most = self.tuples - 1
-        return min(most, most_balanced(self.order)) if self.split == "balanced" else most
+        if self.split == "balanced":
+            return min(most, most_balanced(task_of(self.group, self.operands, self.expression)))
+        return most
 
     @property
     def bound(self) -> str:
         """Why n_train cannot be larger, in words."""
         if self.split == "balanced":
-            return "three quarters of the pairs, and 60 M: so many can be balanced"
+            return "more pairs cannot be balanced reliably"
         if self.tuples < self.order**self.operands:
             return f"one less than the {self.tuples} tuples that have a value: some must be left"
         pairs, power = ("pairs", "²") if self.operands == 2 else ("tuples", f"^{self.operands}")

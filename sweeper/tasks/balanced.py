@@ -6,8 +6,8 @@ cells each row, column and symbol has ⌊n/M⌋ or one more.
 
 Transversals are found by a random walk over partial ones, as Stinson's hill-climbing finds Steiner
 triple systems: take two of a missing row, column and symbol; they fix a cell; put it in, and take
-out the cell that is in its way, if any. So the walk never loses ground. Which two, and which of
-those missing, is drawn evenly, so that no cell of a group is more likely than another.
+out the cell that is in its way, if any. So the walk hardly ever loses ground. Which two, and which
+of those missing, is drawn evenly, so that no cell of a group is more likely than another.
 """
 
 from collections.abc import Iterator
@@ -22,20 +22,29 @@ from sweeper.tasks.task import Task
 
 Cells = NDArray[np.int64]
 
-MOST_TRANSVERSALS = 60
-"""In an order; 7 M log M pairs need fewer at every M that fits into memory."""
-_MOVES_A_CELL = 200
-"""Of the walk; one that takes longer is lost in what earlier transversals have left."""
-_RESTARTS = 100
+_MOST_TRANSVERSALS = {"abelian": 60, "other": 30}
+"""In an order; 5 M log M pairs need fewer at M up to 400, of an abelian group at every M."""
+_RESTARTS = 20
+_STEPS_BEFORE_BACK = 4
+"""Steps with but one row missing until, on average, another one is given up."""
 
 
-def most_balanced(order: int) -> int:
-    """The largest n of a balanced split: ⌊3M/4⌋ transversals, and 60 at most.
+def most_balanced(task: Task) -> int:
+    """The largest n of a balanced split: so many pairs are found in a few attempts.
 
-    As tried on cyclic groups of odd order up to 511: so many are found in one or two attempts;
-    at four fifths of the table most attempts end in a rest without a transversal.
+    ⌊3M/4⌋ transversals of an abelian group, or of a table that is one but for the names of its
+    elements, and 60 at most; ⌊M/2⌋ of other groups, and 30 at most. As tried on cyclic groups of
+    odd order up to 511, on products up to 128, and on 15 other groups up to 128; with more, most
+    attempts end in a rest without a transversal. In abelian groups the last cell of a transversal
+    fits of itself, in others it is a matter of luck.
     """
-    return order * min(3 * order // 4, MOST_TRANSVERSALS)
+    M = task.order
+    table = task.targets.reshape(M, M)
+    loop = np.empty_like(table)  # of the same kind as the group, if there is one (Albert's theorem)
+    loop[np.ix_(table[:, 0], table[0])] = table
+    if (loop == loop.T).all():
+        return M * min(3 * M // 4, _MOST_TRANSVERSALS["abelian"])
+    return M * min(M // 2, _MOST_TRANSVERSALS["other"])
 
 
 def no_balance(task: Task, group: Group) -> str | None:
@@ -88,13 +97,13 @@ def balanced_order(task: Task, split_seed: int) -> Cells:
     """`most_balanced` pairs in a random balanced order, named by the task and the seed.
 
     Returns:
-        (most_balanced(M),) int64 codes a·M + b.
+        (most_balanced(task),) int64 codes a·M + b.
 
     Raises:
         ValueError: None was found: the task has none (`no_balance`), in all likelihood.
     """
     M = task.order
-    count = most_balanced(M) // M
+    count = most_balanced(task) // M
     for attempt in range(_RESTARTS):
         words = endless_words(f"split/balanced/{task.name}/{split_seed}/{attempt}")
         found = _disjoint_transversals(task.targets.reshape(M, M), count, words)
@@ -142,16 +151,20 @@ class _Walk:
         # of each row, column and symbol the cell that holds it, and the others
         held: list[dict[int, tuple[int, int, int]]] = [{}, {}, {}]
         missing = [list(range(M)) for _ in range(3)]
-        for _ in range(_MOVES_A_CELL * M + 10_000):
+        for _ in range(50 * M**2 + 10_000):
             if not missing[0]:
                 return [held[0][row][1] for row in range(M)]
             cell, by = self._proposal(missing)
-            if not self._free[cell[0], cell[1]]:
-                if len(missing[0]) == 1 and next(self._words) % 16 == 0:
-                    self._take_out(held, missing)  # there may be no way on from here
-                continue
             other = 3 - by[0] - by[1]
             in_the_way = held[other].get(cell[other])
+            free = self._free[cell[0], cell[1]]
+            if len(missing[0]) == 1 and not (free and in_the_way is None):
+                # with one of each missing the walk may go in a circle
+                if next(self._words) % _STEPS_BEFORE_BACK == 0:
+                    self._take_out(held, missing)
+                    continue
+            if not free:
+                continue
             for kind in by:
                 missing[kind].remove(cell[kind])
             if in_the_way is None:

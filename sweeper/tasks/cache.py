@@ -56,7 +56,7 @@ def cache_folder() -> Path | None:
 def _read(path: Path, order: int) -> Irreps | None:
     """What a file holds; None if there is none, or it is broken."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             found = Irreps(**{field.name: file[field.name] for field in fields(Irreps)})
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

@@ -5,7 +5,7 @@ from functools import lru_cache
 from sweeper.tasks.families import cyclic
 from sweeper.tasks.group import MAX_ORDER, Group, GroupError
 from sweeper.tasks.notation import parse
-from sweeper.tasks.tables import read_table, register
+from sweeper.tasks.tables import read_table, register, tables_in
 
 __all__ = [
     "MAX_ORDER",
@@ -15,6 +15,7 @@ __all__ = [
     "group_named",
     "read_table",
     "register",
+    "tables_in",
 ]
 
 

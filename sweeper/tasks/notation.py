@@ -65,7 +65,8 @@ class _Reader:
         if self._take(r"\s*\(\s*"):
             found = self.product()
             if not self._take(r"\s*\)"):
-                raise GroupError(f"found {self.rest() or 'the end'!r} where ')' should be")
+                found_here = repr(self.rest()) if self.rest() else "the end"
+                raise GroupError(f"found {found_here} where ')' should be")
         else:
             found = [self._atom()]
         power = self._take(r"\s*\^\s*(\d+)")

@@ -41,6 +41,8 @@ def read_table(path: Path | str, label: str | None = None) -> Group:
         return group_of(table, label or path.stem, base)
     except GroupError as error:
         raise GroupError(f"{path}: {error}") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise GroupError(f"{path}: cannot be read as text: {error}") from None
 
 
 def group_of(table: Table, label: str, base: int = 0) -> Group:
@@ -83,6 +85,18 @@ def register(name: str, table: Table) -> Group:
     return registered(match[1], key)
 
 
+def tables_in(name: str) -> dict[str, Table]:
+    """The tables that a group's name refers to, by their names: what `register` needs elsewhere.
+
+    Empty for a group without tables from files; several for a product of such.
+
+    Raises:
+        GroupError: One of them is not known here.
+    """
+    found = (registered(match[1], match[2]) for match in re.finditer(REFERENCE, name))
+    return {group.name: group.table for group in found}
+
+
 def registered(label: str, key: str) -> Group:
     """The group of a known table.
 
@@ -101,7 +115,7 @@ def _digest(table: Table) -> str:
 
 def _rows(path: Path) -> list[list[object]]:
     if path.suffix == ".csv":
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             return [list(row) for row in csv.reader(file) if row]
     if path.suffix in {".jsonl", ".ndjson"}:
         return _json_rows(path)
@@ -119,7 +133,7 @@ def _rows(path: Path) -> list[list[object]]:
 
 def _json_rows(path: Path) -> list[list[object]]:
     rows = []
-    for place, line in enumerate(path.read_text().splitlines(), 1):
+    for place, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         if line.strip():
             try:
                 row = json.loads(line)
@@ -139,7 +153,7 @@ def _numbers(rows: list[list[object]]) -> tuple[Table, int]:
     """
     M = len(rows)
     if not 2 <= M <= MAX_ORDER:
-        raise GroupError(f"found {M:,} rows; the order should be from 2 to {MAX_ORDER:,}")
+        raise GroupError(f"found a table of order {M:,}; should be from 2 to {MAX_ORDER:,}")
     table = np.empty((M, M), np.int64)
     for a, row in enumerate(rows):
         if len(row) != M:
@@ -151,5 +165,5 @@ def _numbers(rows: list[list[object]]) -> tuple[Table, int]:
                     f"found {entry!r} in row {a + 1}, column {b + 1}; should be a whole number"
                 )
             table[a, b] = int(text)
-    base = 1 if table.min() == 1 and table.max() == M else 0
+    base = 1 if table.min() > 0 else 0
     return table - base, base

@@ -20,6 +20,16 @@ _CELL = {"group", "group_order", "n_train", "split_seed", "init_seed"}
 HOW_TRAINED = [name for name in [*_AXES, "numerics"] if name not in _CELL]
 """Columns that say how a run was trained, as opposed to on what and from which seeds."""
 
+_WHAT_IS_LEARNED = {
+    "operands": "{} operands",
+    "expression": "{} mod M",
+    "split": "{} split",
+    "label_noise": "label noise {}",
+}
+"""Columns that belong to the setting wherever they differ, and are named where they are no default:
+runs of two tasks are never pooled in one law."""
+_USUAL = {"operands": 2, "expression": "", "split": "uniform", "label_noise": 0.0}
+
 _ALWAYS_NAMED = {
     "network": "{}",
     "hidden_size": "K {}",
@@ -85,7 +95,10 @@ def settings(records: pd.DataFrame) -> list[str]:
         records: As `load` gives them.
     """
     varies = records.groupby("group")[HOW_TRAINED].nunique().gt(1).any()
-    return [name for name in HOW_TRAINED if varies[name]]
+    differs = records[list(_WHAT_IS_LEARNED)].nunique().gt(1)
+    return [
+        name for name in HOW_TRAINED if varies[name] or (name in differs.index and differs[name])
+    ]
 
 
 def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
@@ -103,12 +116,20 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
     """
     varying = settings(records)
     differs = records[HOW_TRAINED].nunique().gt(1)
-    others = [name for name in HOW_TRAINED if differs[name] and name not in _ALWAYS_NAMED]
+    learned = [
+        name for name, usual in _USUAL.items() if differs[name] or (records[name] != usual).any()
+    ]
+    others = [
+        name
+        for name in HOW_TRAINED
+        if differs[name] and name not in _ALWAYS_NAMED and name not in learned
+    ]
     number = (
         records.groupby(varying).ngroup().to_numpy() if varying else np.zeros(len(records), int)
     )
+    names = [*learned, *_ALWAYS_NAMED, *others]
     words = [
-        ", ".join(_words(name, part[name]) for name in [*_ALWAYS_NAMED, *others])
+        ", ".join(filter(None, (_words(name, part[name]) for name in names)))
         for _, part in records.groupby(number)
     ]
     return pd.Series([words[i] for i in number], index=records.index, dtype="str", name="setting")
@@ -119,4 +140,7 @@ def _words(name: str, values: "pd.Series[Any]") -> str:
     text = str(distinct[0])
     if len(distinct) > 1:
         text += f"–{distinct[-1]} with the order"
-    return _ALWAYS_NAMED.get(name, name.replace("_", " ") + " {}").format(text)
+    if name == "expression" and not text:
+        return ""
+    forms = _WHAT_IS_LEARNED | _ALWAYS_NAMED
+    return forms.get(name, name.replace("_", " ") + " {}").format(text)

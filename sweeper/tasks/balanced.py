@@ -158,11 +158,10 @@ class _Walk:
             other = 3 - by[0] - by[1]
             in_the_way = held[other].get(cell[other])
             free = self._free[cell[0], cell[1]]
-            if len(missing[0]) == 1 and not (free and in_the_way is None):
-                # with one of each missing the walk may go in a circle
-                if next(self._words) % _STEPS_BEFORE_BACK == 0:
-                    self._take_out(held, missing)
-                    continue
+            whole = len(missing[0]) == 1 and free and in_the_way is None
+            if len(missing[0]) == 1 and not whole and next(self._words) % _STEPS_BEFORE_BACK == 0:
+                self._take_out(held, missing)  # with one of each missing it may go in a circle
+                continue
             if not free:
                 continue
             for kind in by:

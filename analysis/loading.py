@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.store.records import DEFAULTS, RECORD_SCHEMA
+from sweeper.store.records import LATER_FIELDS, RECORD_SCHEMA
 from sweeper.store.results import ResultsFolder
 
 _NAMES = RECORD_SCHEMA.names
@@ -19,6 +19,17 @@ _AXES = _NAMES[_NAMES.index("sweep") + 1 : _NAMES.index("train_fraction")]
 _CELL = {"group", "group_order", "n_train", "split_seed", "init_seed"}
 HOW_TRAINED = [name for name in [*_AXES, "numerics"] if name not in _CELL]
 """Columns that say how a run was trained, as opposed to on what and from which seeds."""
+
+_WHAT_IS_LEARNED = {
+    "operands": "{} operands",
+    "expression": "{} mod M",
+    "split": "{} split",
+    "label_noise": "label noise {}",
+}
+"""Columns that belong to the setting wherever they differ, and are named where they are no default:
+runs of two tasks are never pooled in one law."""
+_USUAL = LATER_FIELDS | {"split": "uniform"}
+"""What goes without saying."""
 
 _ALWAYS_NAMED = {
     "network": "{}",
@@ -85,7 +96,10 @@ def settings(records: pd.DataFrame) -> list[str]:
         records: As `load` gives them.
     """
     varies = records.groupby("group")[HOW_TRAINED].nunique().gt(1).any()
-    return [name for name in HOW_TRAINED if varies[name]]
+    differs = records[list(_WHAT_IS_LEARNED)].nunique().gt(1)
+    return [
+        name for name in HOW_TRAINED if varies[name] or (name in differs.index and differs[name])
+    ]
 
 
 def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
@@ -103,17 +117,19 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
     """
     varying = settings(records)
     differs = records[HOW_TRAINED].nunique().gt(1)
-    others = [
+    told = [
         name
         for name in HOW_TRAINED
-        if name not in _ALWAYS_NAMED
-        and (differs[name] or not records[name].eq(DEFAULTS.get(name, records[name])).all())
+        if differs[name] or (name in _USUAL and (records[name] != _USUAL[name]).any())
     ]
+    learned = [name for name in _WHAT_IS_LEARNED if name in told]
+    others = [name for name in told if name not in _ALWAYS_NAMED and name not in learned]
     number = (
         records.groupby(varying).ngroup().to_numpy() if varying else np.zeros(len(records), int)
     )
+    names = [*learned, *_ALWAYS_NAMED, *others]
     words = [
-        ", ".join(_words(name, part[name]) for name in [*_ALWAYS_NAMED, *others])
+        ", ".join(filter(None, (_words(name, part[name]) for name in names)))
         for _, part in records.groupby(number)
     ]
     return pd.Series([words[i] for i in number], index=records.index, dtype="str", name="setting")
@@ -124,4 +140,7 @@ def _words(name: str, values: "pd.Series[Any]") -> str:
     text = str(distinct[0])
     if len(distinct) > 1:
         text += f"–{distinct[-1]} with the order"
-    return _ALWAYS_NAMED.get(name, name.replace("_", " ") + " {}").format(text)
+    if name == "expression" and not text:
+        return ""
+    forms = _WHAT_IS_LEARNED | _ALWAYS_NAMED
+    return forms.get(name, name.replace("_", " ") + " {}").format(text)

@@ -75,15 +75,15 @@ def threshold_table(thresholds: pd.DataFrame) -> Table:
     columns = ["group", "M", "n_c", "n_c / M²", "n_c / (M log M)", "brackets", "seeds", "notes"]
     several = len(thresholds["setting"].unique()) > 1
     rows = []
-    for (setting, group), cells in thresholds.groupby(["setting", "group"], sort=False):
+    for (setting, _), cells in thresholds.groupby(["setting", "group"], sort=False):
         order = int(cells["group_order"].iloc[0])
         found = cells["n_c"].dropna().astype(float)
         n_c = float(np.exp(np.log(found).mean())) if len(found) else math.nan
         row = [
-            str(group),
+            str(cells["task"].iloc[0]),
             str(order),
             _number(n_c, ".1f"),
-            _number(n_c / order**2, ".3f"),
+            _number(n_c / cells["tuples"].iloc[0], ".3f"),
             _number(n_c / (order * math.log(order)), ".3f"),
             ", ".join(_bracket(cell) for _, cell in cells.iterrows()),
             f"{len(found)}/{len(cells)}",

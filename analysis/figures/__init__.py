@@ -1,5 +1,6 @@
 """Figures for the report and for print: PNG at 200 dpi and SVG, drawn without pyplot's globals."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,13 +64,19 @@ def _figures(location: str | Path, records: pd.DataFrame) -> dict[str, Figure]:
         figures[f"boundary{mark}"] = boundary(part, here, checks[setting])
         runs = records[labels == setting]
         for group in _ends_and_middle(runs):
-            cells_shown[f"curves{mark}-{group}"] = runs[runs["group"] == group]
+            cells_shown[f"curves{mark}-{_file_name(group)}"] = runs[runs["group"] == group]
     wanted = [name for cell in cells_shown.values() for name in cell["fingerprint"]]
     curves = load_curves(location, wanted)  # once: a sweep's curves are many
     for name, cell in cells_shown.items():
         own = curves[curves["fingerprint"].isin(cell["fingerprint"])]
         figures[name] = learning_curves(cell, own)
     return figures
+
+
+def _file_name(group: str) -> str:
+    """Its name without what file systems or shells take amiss: "Z7⋊Z3" as "Z7sdZ3"."""
+    plain = group.replace("×", "x").replace("⋊", "sd")
+    return re.sub(r"[^A-Za-z0-9.@-]+", "_", plain).strip("_")
 
 
 def _one_each(fits: list[LawFit]) -> list[LawFit]:

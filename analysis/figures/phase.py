@@ -55,12 +55,14 @@ def phase_diagram(
             axes.set_visible(False)
         for axes, (setting, part) in zip(grid.flat, panels, strict=False):
             _cells(axes, part)
-            _reference(axes, part["group_order"])
+            operands = int(part["operands"].iloc[0])
+            if operands == 2:
+                _reference(axes, part["group_order"])
             for fit in fits:
                 if fit.setting == setting:
-                    _law(axes, fit)
+                    _law(axes, fit, operands)
             _brackets(axes, thresholds[thresholds["setting"] == setting])
-            _dress(axes, runs, str(setting))
+            _dress(axes, runs, str(setting), operands)
         colours = ScalarMappable(Normalize(0, 1), ACCURACY_COLOURS)
         bar = figure.colorbar(colours, ax=grid, pad=0.02, aspect=30)
         bar.set_label("best test accuracy, mean over seeds")
@@ -118,10 +120,13 @@ def _brackets(axes: Axes, thresholds: pd.DataFrame) -> None:
     if found.empty:
         return
     groups = found.assign(n_c=np.log(found["n_c"])).groupby(["group_order", "group"])
-    means = groups.agg({"n_low": "min", "n_c": "mean", "n_high": "max"}).reset_index()
+    means = groups.agg(
+        {"n_low": "min", "n_c": "mean", "n_high": "max", "tuples": "first"}
+    ).reset_index()
     order = means["group_order"].to_numpy(float)
-    n_c = np.exp(means["n_c"].to_numpy()) / order**2
-    low, high = (means[name].to_numpy() / order**2 for name in ("n_low", "n_high"))
+    tuples = means["tuples"].to_numpy(float)
+    n_c = np.exp(means["n_c"].to_numpy()) / tuples
+    low, high = (means[name].to_numpy() / tuples for name in ("n_low", "n_high"))
     axes.errorbar(
         order,
         n_c,
@@ -139,14 +144,14 @@ def _brackets(axes: Axes, thresholds: pd.DataFrame) -> None:
     )
 
 
-def _law(axes: Axes, fit: LawFit) -> None:
+def _law(axes: Axes, fit: LawFit, operands: int) -> None:
     if fit.law is None:
         return
     for _, groups in fit.groups.groupby("irrep_dim"):
         orders = groups["group_order"]
         points = np.geomspace(orders.min(), orders.max(), 200)
         d = float(groups["irrep_dim"].iloc[0])
-        centre, low, high = (n / points**2 for n in fit.law.predict(points, d))
+        centre, low, high = (n / points**operands for n in fit.law.predict(points, d))
         axes.fill_between(points, low, high, color=_LAW, alpha=0.2, linewidth=0, zorder=3)
         for end in (low, high):
             axes.plot(points, end, color=_LAW, linewidth=0.7, zorder=3)
@@ -166,7 +171,7 @@ def _reference(axes: Axes, orders: "pd.Series[int]") -> None:
     line.set_path_effects(_CASED)
 
 
-def _dress(axes: Axes, runs: pd.DataFrame, setting: str) -> None:
+def _dress(axes: Axes, runs: pd.DataFrame, setting: str, operands: int) -> None:
     columns = _column_edges(runs["group_order"])
     order_axis(axes, runs["group_order"].tolist())
     axes.set_yscale("log")
@@ -176,6 +181,6 @@ def _dress(axes: Axes, runs: pd.DataFrame, setting: str) -> None:
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_ylabel("training fraction $p = n/M^2$")
+    axes.set_ylabel(f"training fraction $p = n/M^{operands}$")
     axes.set_title(wrapped(setting))
     axes.set_facecolor(_NOT_RUN)

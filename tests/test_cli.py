@@ -122,11 +122,23 @@ def test_fit_gives_both_laws_and_a_verdict(results: Path) -> None:
 
 
 def test_figures_are_drawn_where_they_are_told(results: Path, tmp_path: Path) -> None:
-    said = sweeper("figures", str(results), "--out", str(tmp_path)).split()
+    phases = ["--phase-axes", "n_train, group_order", "--phase-gap", "100"]
+    said = sweeper("figures", str(results), "--out", str(tmp_path), *phases).split()
     assert sorted(said) == sorted(str(path) for path in tmp_path.iterdir())
     names = {path.name for path in tmp_path.iterdir()}
-    assert {"phase_diagram.png", "phase_diagram.svg", "boundary.png", "curves-Z5.svg"} <= names
+    assert {
+        "phases.png",
+        "phase_diagram.png",
+        "phase_diagram.svg",
+        "boundary.png",
+        "curves-Z5.svg",
+    } <= names
     assert all(path.stat().st_size > 5000 for path in tmp_path.iterdir())
+
+
+def test_axes_of_the_phases_that_are_none_are_told(results: Path) -> None:
+    said = sweeper("figures", str(results), "--phase-axes", "learning_rat,n_train", code=2)
+    assert "learning_rat is no axis of a phase diagram; valid are" in said
 
 
 @pytest.mark.parametrize("command", ["status", "thresholds", "fit", "figures"])

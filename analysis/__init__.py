@@ -7,11 +7,13 @@
         print(verdict(fit, checks[fit.setting]))
 
 `verdict` says what a fit means, `analysis.tables` has tables and plain values. `phases` tells
-comprehension from grokking, memorization, confusion and collapse. `analysis.figures` draws them; it is imported on its own, for
+comprehension from grokking, memorization, confusion and collapse; `collapse` scales the accuracies
+of all orders onto one curve. `analysis.figures` draws them; it is imported on its own, for
 matplotlib takes longer to import than most fits.
 """
 
 from analysis.brackets import Bracket, BracketStatus, bracket, thresholds
+from analysis.finite_size import Collapse, CollapseStatus, collapse, collapse_words
 from analysis.fitting import fit_laws, fit_power_law, fit_theorem4
 from analysis.groups import GroupMeans, group_means
 from analysis.horizon import HorizonCheck, HorizonStatus, horizon_check
@@ -24,6 +26,8 @@ from analysis.words import horizon_words, theorem4_constants, verdict
 __all__ = [
     "Bracket",
     "BracketStatus",
+    "Collapse",
+    "CollapseStatus",
     "Constants",
     "Estimate",
     "FitStatus",
@@ -35,6 +39,8 @@ __all__ = [
     "LawFit",
     "Phase",
     "bracket",
+    "collapse",
+    "collapse_words",
     "compare_laws",
     "constants",
     "fit_laws",

@@ -461,6 +461,30 @@ def fit(results: str, as_json: bool) -> None:
             console.print(text, highlight=False, markup=False)
 
 
+@main.command(epilog=f"{_example}sweeper collapse results/quickstart")
+@folder_argument
+@as_json
+@_complains
+def collapse(results: str, as_json: bool) -> None:
+    """Scale the accuracies of all orders onto one curve.
+
+    How the rise of the test accuracy sharpens with the order M, and whether it is the same rise.
+    Needs two sizes or more on the rise of four orders: a fine grid, with two seeds or more.
+    """
+    import analysis
+    from analysis.tables import collapse_summary
+
+    records = _load(results)
+    labels = analysis.setting_labels(records)
+    found = [analysis.collapse(part) for _, part in records.groupby(labels)]
+    if as_json:
+        told = [collapse_summary(one) for one in found]
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    for one in found:
+        _console().print(analysis.collapse_words(one), highlight=False, markup=False)
+
+
 @main.command(epilog=f"{_example}sweeper figures results/quickstart")
 @folder_argument
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Instead of figures/.")
@@ -478,8 +502,8 @@ def figures(
 ) -> None:
     """Draw the figures, as PNG and SVG.
 
-    The phase diagram, the phases of learning over two axes, the boundary with its laws,
-    and learning curves.
+    The phase diagram, the phases of learning over two axes, the boundary with its laws, the
+    collapse of the accuracies, and learning curves.
     """
     from analysis.figures import AxesError, draw_all
 

@@ -8,10 +8,12 @@ from matplotlib.figure import Figure
 
 from analysis.brackets import thresholds
 from analysis.figures.boundary import boundary
+from analysis.figures.collapse import collapse_figure
 from analysis.figures.curves import learning_curves
 from analysis.figures.phase import phase_diagram
 from analysis.figures.phases import AxesError, phase_map
 from analysis.figures.style import save
+from analysis.finite_size import collapse
 from analysis.fitting import fit_laws
 from analysis.horizon import HorizonStatus, horizon_check
 from analysis.laws import LawFit
@@ -21,6 +23,7 @@ from analysis.loading import load, load_curves, setting_labels
 __all__ = [
     "AxesError",
     "boundary",
+    "collapse_figure",
     "draw_all",
     "learning_curves",
     "phase_diagram",
@@ -39,8 +42,9 @@ def draw_all(
     """Every figure of a results folder.
 
     `phase_diagram`, one panel a setting, with its law unless the horizon bends it; `phases`; then
-    for each setting `boundary`, and `curves-<group>` for its smallest, middle and largest group.
-    With several settings the latter two are numbered, in order of the setting's words.
+    for each setting `boundary`, `collapse` where there is one, and `curves-<group>` for its
+    smallest, middle and largest group. With several settings the latter three are numbered, in
+    order of the setting's words.
 
     Args:
         location: A results folder: a local path or a `pyarrow.fs` URI.
@@ -83,6 +87,9 @@ def _figures(
         part = cells[cells["setting"] == setting]
         figures[f"boundary{mark}"] = boundary(part, here, checks[setting])
         runs = records[labels == setting]
+        found = collapse(runs)
+        if found.inverse_nu:
+            figures[f"collapse{mark}"] = collapse_figure(found)
         for group in _ends_and_middle(runs):
             cells_shown[f"curves{mark}-{group}"] = runs[runs["group"] == group]
     wanted = [name for cell in cells_shown.values() for name in cell["fingerprint"]]

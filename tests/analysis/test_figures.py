@@ -47,7 +47,7 @@ def test_draw_all_writes_every_figure_whole_and_leaves_matplotlib_alone(
     before = dict(mpl.rcParams)
     paths = draw_all(tmp_path / "sweep", tmp_path / "figures")
     curves = ["curves-Z11", "curves-Z17", "curves-Z23"]
-    names = ["phase_diagram", "phases", "boundary", *curves]
+    names = ["phase_diagram", "phases", "boundary", "collapse", *curves]
     assert [path.name for path in paths] == [f"{n}.{s}" for n in names for s in ("png", "svg")]
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(
         path.name for path in paths
@@ -69,7 +69,7 @@ def test_settings_have_figures_of_their_own(
     curves = [f"curves-{i}-Z{M}.png" for i in (1, 2) for M in (11, 17, 23)]
     assert sorted(path.name for path in paths) == sorted(
         [f"{name}.png" for name in ("phase_diagram", "phases")]
-        + [f"{name}-{i}.png" for name in ("boundary",) for i in (1, 2)]
+        + [f"{name}-{i}.png" for name in ("boundary", "collapse") for i in (1, 2)]
         + curves
     )
 

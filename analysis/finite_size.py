@@ -215,10 +215,16 @@ def _objective(inverse_nu: float, found: Rises) -> float:
     return quality(found.scaled(inverse_nu), found.y, found.dy, found.group)[0]
 
 
-def _fit(found: Rises) -> float | None:
-    """1/ν; None where S is least at an end of what is searched."""
+def _fit(found: Rises, about: float | None = None) -> float | None:
+    """1/ν; None where S is least at an end of what is searched.
+
+    Args:
+        found: What to collapse.
+        about: Where to look, one to either side; by default everywhere.
+    """
     # S has kinks where points come to lie between others: a grid first, then about its best
-    grid = np.linspace(*SEARCHED, 25)
+    ends = SEARCHED if about is None else (about - 1, about + 1)
+    grid = np.linspace(*ends, 1 + round(4 * (ends[1] - ends[0])))
     best = int(np.argmin([_objective(one, found) for one in grid]))
     if best in (0, len(grid) - 1):
         return None
@@ -265,7 +271,7 @@ def _jackknife(
             # the first group is not in parts[1], the last not in parts[2]
             places = [place, place - 1, place if place < len(parts[2].rises) else -1]
             left = [
-                _fit(part.without_seed(at, seed)) if at >= 0 else fit
+                _fit(part.without_seed(at, seed), fit) if at >= 0 else fit
                 for part, fit, at in zip(parts, fits, places, strict=True)
             ]
             if any(one is None for one in left):

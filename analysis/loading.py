@@ -1,6 +1,6 @@
 """Results read as data frames, and what makes runs comparable: their setting."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -135,11 +135,22 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
     return pd.Series([words[i] for i in number], index=records.index, dtype="str", name="setting")
 
 
-def _words(name: str, values: "pd.Series[Any]") -> str:
+def common_words(records: pd.DataFrame, without: Collection[str]) -> str:
+    """What all runs of a figure have in common, in words; a range where it varies all the same.
+
+    Args:
+        records: As `load` gives them.
+        without: Columns that the figure shows otherwise.
+    """
+    shown = [name for name in _ALWAYS_NAMED if name not in without]
+    return ", ".join(_words(name, records[name], "") for name in shown)
+
+
+def _words(name: str, values: "pd.Series[Any]", why: str = " with the order") -> str:
     distinct = sorted(values.unique().tolist())
     text = str(distinct[0])
     if len(distinct) > 1:
-        text += f"–{distinct[-1]} with the order"
+        text += f"–{distinct[-1]}{why}"
     if name == "expression" and not text:
         return ""
     forms = _WHAT_IS_LEARNED | _ALWAYS_NAMED

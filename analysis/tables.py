@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.brackets import BracketStatus
+from analysis.finite_size import Collapse, collapse_words
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import FitStatus, LawFit, constants
 from analysis.words import span, verdict
@@ -64,6 +65,17 @@ def law_summary(fit: LawFit, check: HorizonCheck | None = None) -> dict[str, Pla
         "horizon_check": _check_summary(check) if check else None,
         "verdict": verdict(fit, check),
     }
+
+
+def collapse_summary(found: Collapse) -> dict[str, Plain]:
+    """Everything about one collapse, for a JSON file.
+
+    Args:
+        found: As `collapse` gives it.
+    """
+    summary = plain(found)
+    assert isinstance(summary, dict)
+    return summary | {"status_text": str(found.status), "verdict": collapse_words(found)}
 
 
 def threshold_table(thresholds: pd.DataFrame) -> Table:

@@ -17,13 +17,22 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from analysis.figures.style import ACCURACY_COLOURS, PANEL, message, order_axis, styled, wrapped
+from analysis.figures.style import (
+    ACCURACY_COLOURS,
+    NOT_RUN,
+    PANEL,
+    log_edges,
+    message,
+    order_axis,
+    styled,
+    wrapped,
+)
 from analysis.laws import LawFit
 from analysis.loading import setting_labels
 from sweeper.tasks.predictions import CRITICAL_RATIO
 
 Array = NDArray[np.float64]
-_LAW, _REFERENCE, _NOT_RUN = "#d62728", "white", "0.88"
+_LAW, _REFERENCE = "#d62728", "white"
 _CASED = [pe.Stroke(linewidth=3, foreground="black"), pe.Normal()]
 _CASED_WHITE = [pe.Stroke(linewidth=3.4, foreground="white"), pe.Normal()]
 
@@ -77,7 +86,7 @@ def _legend(panels: Iterable[Axes]) -> list[Artist]:
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()
         found |= dict(zip(labels, handles, strict=True))
-    return [*found.values(), Rectangle((0, 0), 1, 1, facecolor=_NOT_RUN, label="not run")]
+    return [*found.values(), Rectangle((0, 0), 1, 1, facecolor=NOT_RUN, label="not run")]
 
 
 def _cells(axes: Axes, runs: pd.DataFrame) -> None:
@@ -90,7 +99,7 @@ def _cells(axes: Axes, runs: pd.DataFrame) -> None:
         for i, name in enumerate(names):
             column = same_order[same_order["group"] == name]
             means = column.groupby("train_fraction")["best_test_accuracy"].mean()
-            ends = _edges(means.index.to_numpy(float))
+            ends = log_edges(means.index.to_numpy(float))
             for (bottom, top), accuracy in zip(pairwise(ends), means, strict=True):
                 corner = (sides[i], bottom)
                 rectangles.append(Rectangle(corner, sides[i + 1] - sides[i], top - bottom))
@@ -103,16 +112,7 @@ def _cells(axes: Axes, runs: pd.DataFrame) -> None:
 
 
 def _column_edges(orders: "pd.Series[int]") -> Array:
-    return _edges(np.unique(orders.to_numpy(float)))
-
-
-def _edges(centres: Array) -> Array:
-    """Geometric midpoints between neighbours; beyond the first and the last, a typical gap."""
-    if len(centres) == 1:
-        return np.array([0.95, 1.05]) * float(centres[0])
-    inner = np.sqrt(centres[:-1] * centres[1:])
-    half = np.sqrt(np.median(centres[1:] / centres[:-1]))
-    return np.concatenate([[centres[0] / half], inner, [centres[-1] * half]])
+    return log_edges(np.unique(orders.to_numpy(float)))
 
 
 def _brackets(axes: Axes, thresholds: pd.DataFrame) -> None:
@@ -183,4 +183,4 @@ def _dress(axes: Axes, runs: pd.DataFrame, setting: str, operands: int) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel(f"training fraction $p = n/M^{operands}$")
     axes.set_title(wrapped(setting))
-    axes.set_facecolor(_NOT_RUN)
+    axes.set_facecolor(NOT_RUN)

@@ -98,7 +98,7 @@ def phase_map(
         for place, (values, part) in zip(grid.flat, shown, strict=False):
             _draw(place, part, scales)
             if by:
-                place.set_title(_panel_title(by, values))
+                place.set_title(wrapped(_panel_title(by, values), 32))
         _dress(grid, len(shown), scales, (width - 0.8, height - 0.7))
         title = [common_words(runs, {x, y, *by}), f"gap {gap:,} steps"]
         title += [f"{len(shown)} of {len(panels)} panels"] if len(shown) < len(panels) else []

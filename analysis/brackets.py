@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from analysis.loading import setting_labels, settings
 from sweeper.store.records import Outcome
 from sweeper.tasks.cuts import best_cut
-from sweeper.tasks.task import task_label
+from sweeper.tasks.task import count_tuples, task_label
 
 CELL = ["setting", "group", "group_order", "max_irrep_dim", "split_seed", "init_seed"]
 """The columns that name a cell: runs that differ in n_train alone."""
-_TASK = ["group", "operands", "expression"]
+_TASK = ["group", "group_order", "operands", "expression"]
 
 
 class BracketStatus(StrEnum):
@@ -27,9 +27,11 @@ class BracketStatus(StrEnum):
     ALL_GENERALIZED = "all_generalized"
     """The threshold lies at or below the smallest n_train: run smaller ones."""
     NONE_GENERALIZED = "none_generalized"
-    """The threshold lies above the largest n_train or needs a longer horizon."""
+    """The threshold lies above the largest n_train: run larger ones."""
+    UNRESOLVED = "unresolved"
+    """None generalized, but some were about to at the horizon: make it longer."""
     NO_RUNS = "no_runs"
-    """Every run of the cell failed or was stopped before it could tell."""
+    """Every run of the cell failed."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,11 @@ class Bracket:
     n_runs: int
 
 
-def bracket(n_train: NDArray[np.int64], generalized: NDArray[np.bool_]) -> Bracket:
+def bracket(
+    n_train: NDArray[np.int64],
+    generalized: NDArray[np.bool_],
+    rising: NDArray[np.bool_] | None = None,
+) -> Bracket:
     """The cut in n_train that misclassifies fewest runs.
 
     The transition is too sharp for a logistic curve, which separates and then states an interval
@@ -64,6 +70,7 @@ def bracket(n_train: NDArray[np.int64], generalized: NDArray[np.bool_]) -> Brack
     Args:
         n_train: (runs,) training pairs, in any order; repeats are allowed.
         generalized: (runs,) whether each run generalized within the horizon.
+        rising: (runs,) whether those that did not were about to; by default none was.
     """
     cut = best_cut(n_train, generalized)
     if len(n_train) == 0:
@@ -71,7 +78,8 @@ def bracket(n_train: NDArray[np.int64], generalized: NDArray[np.bool_]) -> Brack
     elif generalized.all():
         status = BracketStatus.ALL_GENERALIZED
     elif not generalized.any():
-        status = BracketStatus.NONE_GENERALIZED
+        soon = rising is not None and rising.any()
+        status = BracketStatus.UNRESOLVED if soon else BracketStatus.NONE_GENERALIZED
     else:
         status = BracketStatus.NOT_MONOTONE if cut.violations else BracketStatus.BRACKETED
     n_c = float(np.sqrt(cut.n_low * cut.n_high))
@@ -83,8 +91,8 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
 
     A run counts as generalized if both evaluations that make it so lie within the horizon, as not
     generalized if it was watched to the horizon without that (memorized, unresolved or underfit
-    alike) or diverged, and not at all if it failed or was stopped before the horizon, which says
-    nothing about n_c. These are counted in `n_excluded`.
+    alike), was given up as hopeless or diverged, and not at all if it failed, which says nothing
+    about n_c. These are counted in `n_excluded`.
 
     Args:
         records: As `load` gives them.
@@ -104,13 +112,15 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
     n_train = runs["n_train"].to_numpy()
     generalized = _generalized(runs).to_numpy(bool)
     counts = generalized | _watched(runs).to_numpy(bool)
+    rising = _rising(runs).to_numpy(bool)
     cells = list(runs.groupby(CELL).indices.values())
-    found = [bracket(n_train[i][counts[i]], generalized[i][counts[i]]) for i in cells]
+    told = [i[counts[i]] for i in cells]
+    found = [bracket(n_train[i], generalized[i], rising[i]) for i in told]
     names = runs.iloc[[i[0] for i in cells]][[*CELL, *axes]].reset_index(drop=True)
-    first = runs.iloc[[i[0] for i in cells]]
+    of_task = runs.iloc[[i[0] for i in cells]][_TASK].to_numpy().tolist()
     frame = names.assign(
-        task=[task_label(*row) for row in first[_TASK].itertuples(index=False)],
-        tuples=(first["n_train"] / first["train_fraction"]).round().astype(int).to_numpy(),
+        task=[task_label(group, *how) for group, _, *how in of_task],
+        tuples=[count_tuples(*one) for one in of_task],
         **{field.name: [getattr(one, field.name) for one in found] for field in fields(Bracket)},
         n_excluded=[int(np.sum(~counts[i])) for i in cells],
         horizon_steps=[int(runs["horizon_steps"].iloc[i[0]]) for i in cells],
@@ -145,5 +155,11 @@ def _generalized(runs: pd.DataFrame) -> "pd.Series[bool]":
 
 
 def _watched(runs: pd.DataFrame) -> "pd.Series[bool]":
-    """Whether a run that has not generalized says so: seen to the horizon, or diverged."""
-    return (runs["final_step"] >= runs["horizon_steps"]) | (runs["outcome"] == Outcome.DIVERGED)
+    """Whether a run that has not generalized says so: seen to the horizon, or to its end before."""
+    ended = runs["outcome"].isin([Outcome.DIVERGED, Outcome.STOPPED])
+    return (runs["final_step"] >= runs["horizon_steps"]) | ended
+
+
+def _rising(runs: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether a run that has not generalized by horizon_steps was about to, or did so later."""
+    return runs["outcome"].isin([Outcome.UNRESOLVED, Outcome.GENERALIZED])

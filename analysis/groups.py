@@ -75,12 +75,14 @@ def group_means(thresholds: pd.DataFrame) -> GroupMeans:
 def _reason_to_drop(cells: pd.DataFrame) -> str:
     outside = cells["n_c"].isna()
     if cells.empty:
-        return "every run failed or was stopped"
+        return "every run failed"
     if not outside.any():
         return ""
     status = cells.loc[outside, "status"]
     if (status == BracketStatus.NONE_GENERALIZED).all():
         where = "above the largest n_train, or beyond the horizon,"
+    elif (status == BracketStatus.UNRESOLVED).all():
+        where = "beyond the horizon, at which runs were still rising,"
     elif (status == BracketStatus.ALL_GENERALIZED).all():
         where = "below the smallest n_train"
     else:

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.store.records import RECORD_SCHEMA
+from sweeper.store.records import DEFAULTS, RECORD_SCHEMA
 from sweeper.store.results import ResultsFolder
 
 _NAMES = RECORD_SCHEMA.names
@@ -26,9 +26,7 @@ _WHAT_IS_LEARNED = {
     "split": "{} split",
     "label_noise": "label noise {}",
 }
-"""Columns that belong to the setting wherever they differ, and are named where they are no default:
-runs of two tasks are never pooled in one law."""
-_USUAL = {"operands": 2, "expression": "", "split": "uniform", "label_noise": 0.0}
+"""Columns that belong to the setting where they differ: two tasks are never pooled in one law."""
 
 _ALWAYS_NAMED = {
     "network": "{}",
@@ -105,7 +103,7 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
     """For each run its setting in words; two runs have the same words just if they share a setting.
 
     The words name the network, the optimizer and the horizon, which every verdict has to carry,
-    and each other column that is not the same in all runs.
+    and each other column that is not the same in all runs, or not what it is by default.
 
     Args:
         records: As `load` gives them.
@@ -116,17 +114,18 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
     """
     varying = settings(records)
     differs = records[HOW_TRAINED].nunique().gt(1)
-    learned = [
-        name for name, usual in _USUAL.items() if differs[name] or (records[name] != usual).any()
-    ]
-    others = [
+    usual = DEFAULTS | {"split": "uniform"}
+    named = [
         name
         for name in HOW_TRAINED
-        if differs[name] and name not in _ALWAYS_NAMED and name not in learned
+        if name not in _ALWAYS_NAMED
+        and (differs[name] or not records[name].eq(usual.get(name, records[name])).all())
     ]
     number = (
         records.groupby(varying).ngroup().to_numpy() if varying else np.zeros(len(records), int)
     )
+    learned = [name for name in _WHAT_IS_LEARNED if name in named]
+    others = [name for name in named if name not in learned]
     names = [*learned, *_ALWAYS_NAMED, *others]
     words = [
         ", ".join(filter(None, (_words(name, part[name]) for name in names)))

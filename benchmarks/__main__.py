@@ -8,7 +8,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 import click
 from rich.console import Console
 
-from benchmarks import engine, linear, memory, overhead, sweep
+from benchmarks import engine, law, linear, memory, overhead, sweep
 from benchmarks.origin import origin
 from benchmarks.report import show, write
 
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "overhead": overhead.measure,
     "linear": linear.measure,
     "memory": memory.measure,
+    "law": law.measure,
 }
 
 

@@ -270,6 +270,10 @@ def run(
     folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
     console = _console()
     try:
+        if executor == "ray" and sweep.spec.trackers.chosen:
+            from sweeper.run.trackers.observers import require
+
+            require(sweep.spec.trackers)
         timeline = Profile() if profile else None
         budget = Budget(max_trials, max_hours)
         summary = run_sweep(sweep, folder, open_executor, device, console, timeline, budget)

@@ -117,6 +117,7 @@ def _outside(axes: Axes, cells: pd.DataFrame, relative: Relative) -> None:
     """The seeds whose threshold lies outside their grid: where it ends, and which way it lies."""
     for status, end, marker, side in (
         (BracketStatus.NONE_GENERALIZED, "n_low", "^", "above the largest"),
+        (BracketStatus.UNRESOLVED, "n_low", "^", "beyond the horizon"),
         (BracketStatus.ALL_GENERALIZED, "n_high", "v", "below the smallest"),
     ):
         part = cells[cells["status"] == status]

@@ -115,6 +115,28 @@ def evaluation_steps(max_steps: int, eval_every: int) -> list[int]:
     )
 
 
+def is_hopeless(curve: Curve, fit_step: int | None, patience: int) -> bool:
+    """Whether a trial that has fitted its training pairs makes no progress on the test pairs.
+
+    Of all evaluations in the last `patience` steps none has a lower test loss or a higher test
+    accuracy than the one that these steps began with. Before a trial groks its test loss falls for
+    thousands of steps, so that a rising curve is never given up.
+
+    Args:
+        curve: Up to now.
+        fit_step: From which on the training pairs are fitted; None is not yet.
+        patience: In steps.
+    """
+    now = curve.step[-1]
+    if fit_step is None or now - patience < fit_step:
+        return False
+    start = bisect_right(curve.step, now - patience) - 1
+    return (
+        min(curve.test_loss[start + 1 :]) >= curve.test_loss[start]
+        and max(curve.test_accuracy[start + 1 :]) <= curve.test_accuracy[start]
+    )
+
+
 @torch.inference_mode()
 def _train_batch(
     batch: list[Trial],
@@ -220,6 +242,12 @@ class _Run:
             self.outcome = Outcome.GENERALIZED
         elif not self.schedule:
             self.outcome = self._at_horizon()
+        elif (
+            trial.give_up_after
+            and self.generalization_step is None
+            and is_hopeless(curve, self.fit_step, trial.give_up_after)
+        ):
+            self.outcome = Outcome.STOPPED
 
     def _at_horizon(self) -> Outcome:
         if self.curve.train_accuracy[-1] < FIT_ACCURACY:
@@ -245,7 +273,14 @@ class _Run:
             evaluation_s=self.evaluation_s,
             started_at=self.started_at,
             curve=self.curve,
+            stop_rule=self._stop_rule(),
         )
+
+    def _stop_rule(self) -> str | None:
+        if self.outcome != Outcome.STOPPED:
+            return None
+        steps = self.trial.give_up_after
+        return f"no lower test loss and no higher test accuracy within {steps:,} steps"
 
 
 def _settle_numerics(device: str, matmul_precision: str) -> None:

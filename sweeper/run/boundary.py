@@ -48,7 +48,7 @@ class _State(IntEnum):
     EARLY = 4
     """Generalized within half the horizon."""
     VOID = 5
-    """Says nothing: failed, or stopped."""
+    """Says nothing: it failed."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ class BoundarySearch:
 
         Args:
             row: In the plan.
-            generalized: Within the horizon; None where the run says nothing: failed, or stopped.
+            generalized: Within the horizon; None where the run failed, which says nothing.
             early: Within half the horizon, too.
         """
         name, place = self._of_row[row]

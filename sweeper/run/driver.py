@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 
 from sweeper.run.agenda import Agenda, Limited, open_agenda
-from sweeper.run.executor import Executor, ExecutorError, Job
+from sweeper.run.executor import Executor, ExecutorError, Job, Tracking
 from sweeper.run.heartbeat import Heartbeat
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
@@ -109,7 +109,8 @@ def run_sweep(
             agenda = Limited(whole, budget.trials)
         interrupt, progress = None, _progress(console, agenda)
         if not agenda.done:
-            job = Job(agenda.plan, provenance, sweep.spec.resources, device)
+            tracking = _tracking(sweep, folder)
+            job = Job(agenda.plan, provenance, sweep.spec.resources, device, tracking)
             interrupt = _interrupt(progress, clock, budget)
             _describe(folder, sweep, provenance)
             with Heartbeat(folder, run_id, agenda, interrupt, progress.say) as heartbeat:
@@ -178,6 +179,11 @@ def _interrupt(progress: Progress, clock: float, budget: Budget) -> Interrupt:
     if budget.hours is not None:
         seconds = clock + budget.hours * 3600 - time.monotonic()
     return Interrupt(lambda: progress.say(announce), seconds)
+
+
+def _tracking(sweep: Sweep, folder: ResultsFolder) -> Tracking | None:
+    trackers = sweep.spec.trackers
+    return Tracking(trackers, folder.trackers) if trackers.chosen else None
 
 
 def _spent(budget: Budget, interrupt: Interrupt | None) -> str | None:

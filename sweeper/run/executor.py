@@ -1,6 +1,7 @@
 """What every executor promises."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -8,11 +9,25 @@ import pyarrow as pa
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
 from sweeper.spec.model import Resources
+from sweeper.spec.trackers import Trackers
 from sweeper.store.provenance import Provenance
 
 
 class ExecutorError(Exception):
     """The executor cannot run: no cluster, no room for a worker, workers that cannot start."""
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Who else wants to see a run.
+
+    Attributes:
+        trackers: At least one is on.
+        folder: For what they keep on this machine; it need not exist.
+    """
+
+    trackers: Trackers
+    folder: Path
 
 
 @dataclass(frozen=True)
@@ -24,12 +39,14 @@ class Job:
         provenance: For their records.
         resources: What each worker gets.
         device: A torch device, or "auto".
+        tracking: Who else wants to see it, if anyone does.
     """
 
     plan: pa.Table
     provenance: Provenance
     resources: Resources
     device: str
+    tracking: Tracking | None = None
 
 
 class Executor(Protocol):

@@ -20,6 +20,9 @@ class InlineExecutor:
         Raises:
             ExecutorError: The device cannot be used.
         """
+        if job.tracking:
+            names = " and ".join(job.tracking.trackers.chosen)
+            ledger.say(f"trackers follow runs under ray alone: {names} will not see this one")
         while pack := ledger.take():
             deliveries = work(job.plan, pack.rows, job.provenance, job.device)
             try:

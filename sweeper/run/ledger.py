@@ -128,6 +128,10 @@ class Ledger:
         rows = np.array(delivery.rows)[fresh.to_numpy(zero_copy_only=False)].tolist()
         self._keep(rows, records, delivery.curves.filter(fresh))
 
+    def say(self, text: str) -> None:
+        """A line for people."""
+        self._progress.say(text)
+
     def close(self, pack: Pack) -> None:
         """Take back a pack that came to its end."""
         self._out.discard(pack)

@@ -29,7 +29,9 @@ from ray.tune.search import Searcher
 from sweeper.run.executor import ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
+from sweeper.run.mail import Here, packed, read_rows, unpacked, write_rows
 from sweeper.run.packs import Pack
+from sweeper.run.trackers.observers import Observers
 from sweeper.run.worker import Delivery, work
 from sweeper.spec.model import Resources
 from sweeper.store.provenance import Provenance
@@ -103,6 +105,7 @@ class RayExecutor:
     def run(self, job: Job, ledger: Ledger, interrupt: Interrupt) -> None:
         """Run packs until the ledger has ended or an end is requested."""
         feed = _Feed(ledger, interrupt)
+        observers = Observers(job, ledger.say)
         resources = {"CPU": job.resources.cpus_per_worker, "GPU": job.resources.gpus_per_worker}
         # A worker that was given no GPU may still see them all; it would share them with everyone.
         no_gpu = job.device == "auto" and not job.resources.gpus_per_worker
@@ -110,7 +113,7 @@ class RayExecutor:
         trainable = tune.with_parameters(
             PackTrainable, plan=job.plan, provenance=job.provenance, device=device
         )
-        with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch:
+        with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch, observers:
             tuner = tune.Tuner(
                 tune.with_resources(trainable, resources),
                 tune_config=tune.TuneConfig(
@@ -126,7 +129,7 @@ class RayExecutor:
                     storage_path=scratch,
                     verbose=0,
                     stop=_StopWhen(interrupt, feed),
-                    callbacks=[_Mail(feed)],
+                    callbacks=[_Mail(feed, observers)],
                     failure_config=tune.FailureConfig(max_failures=0),
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
@@ -153,7 +156,7 @@ class PackTrainable(tune.Trainable):
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin another pack in the same process."""
-        rows = _read_rows(new_config["pack"])
+        rows = read_rows(new_config["pack"])
         self._deliveries: Iterator[Delivery | None] = work(
             self._plan, rows, self._provenance, self._device
         )
@@ -174,21 +177,11 @@ class PackTrainable(tune.Trainable):
             if delivery:
                 ready.append(delivery)
             if time.monotonic() >= deadline:
-                return {"done": False, "mail": _packed(ready)}
-        return {"done": True, "mail": _packed(ready)}
+                return {"done": False, "mail": packed(ready)}
+        return {"done": True, "mail": packed(ready)}
 
 
-class _Here:
-    """Part of this process: Tune pickles and copies whatever it is given, but never uses that."""
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "_Here":
-        return self
-
-    def __reduce__(self) -> tuple[type[object], tuple[()]]:
-        return object, ()
-
-
-class _Feed(_Here, Searcher):
+class _Feed(Here, Searcher):
     """Tune asks here for its next trial: a pack of the ledger."""
 
     def __init__(self, ledger: Ledger, interrupt: Interrupt) -> None:
@@ -206,17 +199,20 @@ class _Feed(_Here, Searcher):
         if pack is None:
             return None
         self._out[trial_id] = pack
-        return {"pack": _write_rows(pack.rows)}
+        return {"pack": write_rows(pack.rows)}
 
-    def receive(self, trial_id: str, mail: bytes) -> None:
-        """Deliver what a worker has sent."""
+    def receive(self, trial_id: str, mail: bytes) -> list[Delivery]:
+        """Deliver what a worker has sent; return it."""
         self._ready.add(trial_id)
         self._mute_deaths = 0
+        deliveries: list[Delivery] = []
         try:
-            for delivery in _unpacked(mail):
+            deliveries = unpacked(mail)
+            for delivery in deliveries:
                 self._ledger.deliver(delivery)
         except Exception as error:  # Tune would swallow it: keep it, and end
             self.error = error
+        return deliveries
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
@@ -252,11 +248,16 @@ class _Feed(_Here, Searcher):
         """Nothing of it was kept."""
 
 
-class _Mail(_Here, tune.Callback):
-    """Hands what workers report to the feed, in the driver's process."""
+class _Mail(Here, tune.Callback):
+    """Hands what workers report to the feed, and then to the trackers, in the driver's process."""
 
-    def __init__(self, feed: _Feed) -> None:
-        self._feed = feed
+    def __init__(self, feed: _Feed, observers: Observers) -> None:
+        self._feed, self._observers = feed, observers
+
+    def on_trial_start(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: object
+    ) -> None:
+        self._observers.start(trial.trial_id, read_rows(trial.config["pack"]))
 
     def on_trial_result(
         self,
@@ -266,10 +267,21 @@ class _Mail(_Here, tune.Callback):
         result: dict[str, Any],
         **info: object,
     ) -> None:
-        self._feed.receive(trial.trial_id, result["mail"])
+        deliveries = self._feed.receive(trial.trial_id, result["mail"])
+        self._observers.add(trial.trial_id, deliveries)
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: object
+    ) -> None:
+        self._observers.end(trial.trial_id, failed=False)
+
+    def on_trial_error(
+        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: object
+    ) -> None:
+        self._observers.end(trial.trial_id, failed=True)
 
 
-class _StopWhen(_Here, tune.Stopper):
+class _StopWhen(Here, tune.Stopper):
     """Ends the whole run, on request or on an error; never a single pack."""
 
     def __init__(self, interrupt: Interrupt, feed: _Feed) -> None:
@@ -303,35 +315,6 @@ def _knock(address: str) -> None:
 
 def _name(trial: TuneTrial) -> str:
     return f"pack-{trial.trial_id}"
-
-
-def _write_rows(rows: tuple[int, ...]) -> str:
-    """Rows as ranges, "0-63,70": Tune keeps every config in its state, so it should be short."""
-    parts: list[list[int]] = []
-    for row in rows:
-        if parts and row == parts[-1][1] + 1:
-            parts[-1][1] = row
-        else:
-            parts.append([row, row])
-    return ",".join(f"{first}-{last}" for first, last in parts)
-
-
-def _read_rows(text: str) -> list[int]:
-    ranges = [map(int, part.split("-")) for part in text.split(",")]
-    return [row for first, last in ranges for row in range(first, last + 1)]
-
-
-def _packed(deliveries: list[Delivery]) -> bytes:
-    """Deliveries as bytes that stay small in Tune's hands."""
-    import pickle
-
-    return pickle.dumps(deliveries) if deliveries else b""
-
-
-def _unpacked(mail: bytes) -> list[Delivery]:
-    import pickle
-
-    return pickle.loads(mail) if mail else []
 
 
 @contextmanager

@@ -15,9 +15,6 @@ KNOWN_BY = [
 ]  # fmt: skip
 """Columns of the records that a search starts from."""
 
-_SILENT = {Outcome.FAILED, Outcome.STOPPED}
-"""Outcomes that say nothing about n_c."""
-
 
 def open_search(sweep: Sweep, records: pa.Table) -> tuple[pa.Table, BoundarySearch]:
     """The search of a sweep, as far as the records take it.
@@ -55,7 +52,7 @@ def learn(search: BoundarySearch, rows: list[int], records: pa.Table) -> None:
                "stop_at_target"]  # fmt: skip
     for row, found in zip(rows, records.select(columns).to_pylist(), strict=True):
         won = found["outcome"] == Outcome.GENERALIZED
-        silent = found["outcome"] in _SILENT
+        silent = found["outcome"] == Outcome.FAILED  # it says nothing about n_c
         search.tell(
             row, None if silent else won, won and _confirmed(found) <= found["max_steps"] // 2
         )

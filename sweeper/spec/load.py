@@ -4,7 +4,7 @@ import difflib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -165,6 +165,7 @@ def _explain(document: Document, detail: ErrorDetails) -> Problem:
         wanted = "should be 1 to 100 letters, digits, '.', '_' or '-', not starting with a sign"
         return document.problem(place, f"found {shown(detail['input'])}; {wanted}")
     wanted = re.sub(r"^(Input|List|Dictionary|String) ", "", detail["msg"])
+    wanted = re.sub(r"a valid dictionary or instance of \w+", "a mapping", wanted)
     wanted = (
         wanted.replace(" after validation", "")
         .replace("a valid integer", "a whole number")
@@ -194,8 +195,9 @@ def _locate(data: Any, location: Place) -> tuple[Place, type[BaseModel] | None]:
         place.append(part)
         if i < len(location) - 1 and model is not None and part in model.model_fields:
             annotation = model.model_fields[str(part)].annotation
-            if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-                model = annotation
+            for kind in (annotation, *get_args(annotation)):
+                if isinstance(kind, type) and issubclass(kind, BaseModel):
+                    model = kind
     return tuple(place), model
 
 
@@ -203,4 +205,4 @@ def _unknown_key(key: str, model: type[BaseModel] | None) -> str:
     valid = [field.alias or name for name, field in model.model_fields.items()] if model else []
     close = difflib.get_close_matches(key, valid, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    return f"unknown key; {hint}valid keys are {', '.join(valid)}"
+    return f"unknown key; {hint}valid keys are {', '.join(valid) or 'none'}"

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag
 
 from sweeper.spec.axes import Axes, AxisName, Count, Expression, Operands, Split, Strict, Texts
+from sweeper.spec.trackers import Trackers
 
 
 class Task(Strict):
@@ -54,6 +55,11 @@ class Training(Strict):
         default="float32",
         description="Of what enters the matrix products; bfloat16 pays on CPUs with matrix units, "
         "tfloat32 on GPUs. Weights and optimizer stay float32.",
+    )
+    give_up_after: Count | None = Field(
+        default=None,
+        description="Stop a trial that has fitted its training pairs once for so many steps its "
+        "test loss has not fallen nor its test accuracy risen; by default never.",
     )
 
 
@@ -126,6 +132,10 @@ class SweepSpec(Strict):
         default_factory=list,
         description="Results folders, paths or URIs, whose records are taken over where they are "
         "this sweep's trials.",
+    )
+    trackers: Trackers = Field(
+        default_factory=Trackers,
+        description="What else shows a run under Ray, pack by pack, such as {tensorboard, mlflow}.",
     )
 
     @property

@@ -339,6 +339,7 @@ def _table(spec: SweepSpec, columns: Columns, tasks: list[PlannedTask]) -> pa.Ta
         "target_test_accuracy": training.target_test_accuracy,
         "stop_at_target": training.stop_at_target,
         "matmul_precision": training.matmul_precision,
+        "give_up_after": training.give_up_after or 0,
     } | {str(name): column.to_numpy() for name, column in frame.items()}
     count = len(frame)
     arrays = {

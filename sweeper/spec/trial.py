@@ -44,6 +44,8 @@ class Trial:
         stop_at_target: End the trial there.
         matmul_precision: Of what enters the matrix products: "float32", "tfloat32", "bfloat16".
             Weights and optimizer are float32 always.
+        give_up_after: Steps without progress on the test pairs after which a trial that has fitted
+            its training pairs is stopped; 0 is never.
         operands: How many there are; 2 makes pairs.
         expression: What is computed of them modulo M, in canonical form, such as "x**2 + x*y";
             empty for their product in the group.
@@ -68,6 +70,7 @@ class Trial:
     target_test_accuracy: float
     stop_at_target: bool
     matmul_precision: str = "float32"
+    give_up_after: int = 0
     operands: int = 2
     expression: str = ""
     label_noise: float = 0.0
@@ -101,16 +104,14 @@ class Trial:
         return _digest(_token(field, getattr(self, field.name)) for field in _canonical_fields())
 
 
+DEFAULTS = {field.name: field.default for field in fields(Trial) if field.default is not MISSING}
+"""What fields that were added later have where nothing is said, and in trials made before."""
+
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 TRIAL_SCHEMA = pa.schema(
     [pa.field(field.name, _ARROW[field.type], nullable=False) for field in fields(Trial)]  # type: ignore[index]
 )
 """The columns that say what a trial is, in a plan as in the records."""
-
-LATER_FIELDS = {
-    field.name: field.default for field in fields(Trial) if field.default is not MISSING
-}
-"""Fields that were added later, and the values that trials have which were made before."""
 
 
 def trials(table: pa.Table) -> list[Trial]:

@@ -9,12 +9,13 @@ from typing import Self
 
 import pyarrow as pa
 
+from sweeper.spec.trial import DEFAULTS as DEFAULTS
 from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
 from sweeper.store.provenance import Provenance, code_version, host, library_versions
 from sweeper.tasks.groups import group_named
 
-SCHEMA_VERSION = 3
-READABLE_VERSIONS = (2, 3)
+SCHEMA_VERSION = 4
+READABLE_VERSIONS = (2, 3, 4)
 """Of shards. Those of an older version lack columns that have come since with a default."""
 
 
@@ -32,7 +33,7 @@ class Outcome(StrEnum):
     DIVERGED = "diverged"
     """A loss became NaN or infinite."""
     STOPPED = "stopped"
-    """Ended by a budget or an early-stopping rule, which the record names."""
+    """Given up before the horizon, by the rule that the record names."""
     FAILED = "failed"
     """An error, or a worker that died each time it tried; the record keeps the traceback."""
 

@@ -9,6 +9,7 @@
       logs/<run>.log                 what Ray had to say
       figures/                       what `sweeper figures` drew
       profile/<run>.json             a trace of where a run's time went, if it was asked for
+      trackers/                      what trackers keep on this machine, if a spec names any
       driver.lock
 
 Only the driver writes; workers send their records to it. So a worker that outlives its driver has
@@ -30,9 +31,9 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from sweeper.spec.trial import LATER_FIELDS
 from sweeper.store.records import (
     CURVE_SCHEMA,
+    DEFAULTS,
     READABLE_VERSIONS,
     RECORD_SCHEMA,
     SCHEMA_VERSION,
@@ -84,6 +85,11 @@ class ResultsFolder:
     def logs(self) -> Path:
         """Where logs go: as figures do."""
         return self.figures.with_name("logs")
+
+    @property
+    def trackers(self) -> Path:
+        """Where trackers keep their files: as figures do."""
+        return self.figures.with_name("trackers")
 
     def log_file(self, run_id: str) -> Path:
         """The log of one run, always on this machine."""
@@ -360,11 +366,11 @@ def _locked(file: IO[str], kind: int, tries: int = 10) -> bool:
 def _check_schema(path: str, kind: str, found: pa.Schema, expected: pa.Schema) -> None:
     version = (found.metadata or {}).get(f"sweeper.{kind}".encode(), b"none").decode()
     if version not in map(str, READABLE_VERSIONS):
-        readable = " and ".join(map(str, READABLE_VERSIONS))
+        readable = f"{READABLE_VERSIONS[0]} to {READABLE_VERSIONS[-1]}"
         raise ResultsError(f"{path}: schema version {version}; this sweeper reads {readable}")
     if version != str(SCHEMA_VERSION):
         expected = pa.schema(
-            [one for one in expected if one.name in found.names or one.name not in LATER_FIELDS]
+            [one for one in expected if one.name in found.names or one.name not in DEFAULTS]
         )
     if not found.equals(expected):
         missing = sorted(set(expected.names) ^ set(found.names))
@@ -376,7 +382,7 @@ def _with_defaults(table: pa.Table, schema: pa.Schema, metadata: dict[bytes, byt
     columns = [
         table[one.name]
         if one.name in table.column_names
-        else pa.repeat(pa.scalar(LATER_FIELDS[one.name], one.type), table.num_rows)
+        else pa.repeat(pa.scalar(DEFAULTS[one.name], one.type), table.num_rows)
         for one in schema
     ]
     return pa.table(columns, schema=schema.with_metadata(metadata))

@@ -46,7 +46,7 @@ def ladder(size: str) -> tuple[str, ...]:
 
     Args:
         size: "small", orders 52 to 57 and d_k to 6, for two cores; "medium", 237 to 244 and d_k
-            to 4; "large", 628 to 669 and d_k to 6, for a GPU: room for d_k² throughout.
+            to 4; "large", 628 to 692 and d_k to 6, for a GPU: room for d_k² throughout.
 
     Raises:
         KeyError: There is no such size.

@@ -120,19 +120,20 @@ def test_only_generalized_runs_lie_above_the_threshold(cell: MakeFrame) -> None:
     assert row["n_c"] == pytest.approx(math.sqrt(190 * 200))
 
 
-def test_diverged_counts_against_and_failed_or_stopped_runs_do_not_count(cell: MakeFrame) -> None:
+def test_diverged_and_given_up_count_against_and_failed_does_not_count(cell: MakeFrame) -> None:
     outcomes = {
         150: "memorized",
         170: "failed",
         180: "diverged",
         190: "stopped",
+        195: "failed",
         200: "generalized",
     }
     frame = cell(outcomes)
     frame.loc[frame["outcome"].isin(["failed", "stopped"]), "final_step"] = 50
     row = thresholds(frame).iloc[0]
-    assert (row["n_low"], row["n_high"]) == (180, 200)
-    assert (row["n_runs"], row["n_excluded"]) == (3, 2)
+    assert (row["n_low"], row["n_high"]) == (190, 200)
+    assert (row["n_runs"], row["n_excluded"]) == (4, 2)
 
 
 def test_a_cell_whose_runs_all_failed_is_reported_as_such(cell: MakeFrame) -> None:
@@ -142,11 +143,19 @@ def test_a_cell_whose_runs_all_failed_is_reported_as_such(cell: MakeFrame) -> No
     assert row["n_excluded"] == 2
 
 
-def test_a_stopped_run_counts_for_a_horizon_that_it_reached(cell: MakeFrame) -> None:
-    frame = cell({150: "memorized", 180: "stopped", 200: "generalized"})
-    frame.loc[frame["outcome"] == "stopped", "final_step"] = 2000
-    assert thresholds(frame).iloc[0]["n_low"] == 150
-    assert thresholds(frame, horizon=0.5).iloc[0]["n_low"] == 180
+@pytest.mark.parametrize(
+    ("outcomes", "status"),
+    [
+        ({150: "memorized", 180: "memorized"}, "none_generalized"),
+        ({150: "memorized", 180: "stopped"}, "none_generalized"),
+        ({150: "memorized", 180: "unresolved"}, "unresolved"),
+        ({150: "unresolved", 180: "generalized"}, "bracketed"),
+    ],
+)
+def test_a_cell_that_was_about_to_generalize_at_the_horizon_is_told_apart(
+    cell: MakeFrame, outcomes: dict[int, str], status: str
+) -> None:
+    assert thresholds(cell(outcomes)).iloc[0]["status"] == status
 
 
 def test_a_run_that_diverges_after_its_horizon_had_generalized_within_it(cell: MakeFrame) -> None:
@@ -173,7 +182,7 @@ def test_both_confirming_evaluations_must_lie_within_the_horizon(cell: MakeFrame
     frame.loc[frame["n_train"] == 200, ["generalization_step", "final_step"]] = [1975, 2000]
     assert thresholds(frame, horizon=0.5).iloc[0]["status"] == "bracketed"
     frame.loc[frame["n_train"] == 200, ["generalization_step", "final_step"]] = [2000, 2025]
-    assert thresholds(frame, horizon=0.5).iloc[0]["status"] == "none_generalized"
+    assert thresholds(frame, horizon=0.5).iloc[0]["status"] == "unresolved"
 
 
 def test_the_confirming_evaluation_follows_the_schedule(cell: MakeFrame) -> None:

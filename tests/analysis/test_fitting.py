@@ -277,7 +277,7 @@ def test_a_seed_outside_its_grid_drops_the_group_for_the_others_would_be_biased(
 
 def test_a_seed_without_runs_says_nothing_and_leaves_the_group_its_others(cells: MakeFrame) -> None:
     assert with_seeds(cells, ["bracketed", "no_runs"]).table["n_seeds"].tolist() == [1]
-    assert with_seeds(cells, ["no_runs"]).dropped == ("G0: every run failed or was stopped",)
+    assert with_seeds(cells, ["no_runs"]).dropped == ("G0: every run failed",)
 
 
 # ---------------------------------------------------------------- C and δ

@@ -151,7 +151,7 @@ def test_the_threshold_table_shows_each_group_and_what_went_wrong(cells: MakeFra
         ],
         [
             *("G1", "31", "–", "–", "–", "> 285, > 285", "0/2"),
-            "2 none generalized, 1 runs failed or stopped",
+            "2 none generalized, 1 runs failed",
         ],
     ]
     two = pd.concat([table, table.assign(setting="another")])

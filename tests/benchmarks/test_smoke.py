@@ -1,5 +1,7 @@
 """Every benchmark runs from its command line to its tables; what it compares trains the same."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +12,7 @@ from click.testing import CliRunner
 from benchmarks.__main__ import main
 from benchmarks.agreement import DisagreementError, check, differences
 from benchmarks.ensemble import train_ensemble
+from benchmarks.giving_up import replay
 from benchmarks.idiomatic import train_idiomatic
 from benchmarks.one_each import outcome
 from benchmarks.report import against
@@ -18,6 +21,7 @@ from benchmarks.timing import enough_calls, interleaved
 from benchmarks.trainings import train_pack
 from sweeper.spec.trial import Trial
 from sweeper.store.records import Curve
+from sweeper.store.results import ResultsFolder
 
 GOALS = {"measured", "goal", "met", "of_goal"}
 WRITTEN: dict[str, dict[str, set[str]]] = {
@@ -31,6 +35,7 @@ WRITTEN: dict[str, dict[str, set[str]]] = {
     "overhead": {"overhead": {"of", "training_s", "run_s", *GOALS}},
     "linear": {"linear_trials": {"trials", "seconds"}, "linear_steps": {"step_flops", "step_us"}},
     "memory": {"memory": {"torch_bytes", "array_bytes", "estimate_bytes", "off", "goal", "met"}},
+    "law": {"law": {"seeds", "trials", "seconds"}, "law_goals": {"each_run", "grid_s", *GOALS}},
 }
 
 
@@ -140,3 +145,20 @@ def test_samples_are_taken_in_turn() -> None:
     assert timings["a"].calls == 10
     assert pd.Series(timings["a"].seconds).tolist() == [0.1] * 3
     assert timings["b"].median == 2.0
+
+
+def test_giving_up_is_replayed_as_training_does_it(tmp_path: Path) -> None:
+    spec = tmp_path / "s.yaml"
+    rates = "learning_rate: 0.005, weight_decay: 0.0005"
+    axes = f"{{M: 13, n_train: [40, 60], hidden_size: 64, {rates}, max_steps: 2000}}"
+    spec.write_text(f"name: whole\naxes: {axes}\n")
+    asked = tmp_path / "t.yaml"
+    asked.write_text(f"name: asked\naxes: {axes}\ntraining: {{give_up_after: 300}}\n")
+    for path in (spec, asked):
+        words = ["run", str(path), "--executor", "inline", "--results", str(tmp_path)]
+        subprocess.run([sys.executable, "-m", "sweeper.cli", *words], check=True, timeout=120)
+    replayed = replay(ResultsFolder.at(tmp_path / "whole"), 300)
+    records = ResultsFolder.at(tmp_path / "asked").records(["outcome", "final_step"]).to_pandas()
+    assert (records["outcome"] == "stopped").any()
+    expected = replayed["stopped_at"].fillna(replayed["final_step"])
+    assert records["final_step"].tolist() == expected.tolist()

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from sweeper.learn.train import evaluation_steps, train
+from sweeper.learn.train import evaluation_steps, is_hopeless, train
 from sweeper.spec.trial import Trial
-from sweeper.store.records import Outcome, TrialResult
+from sweeper.store.records import Curve, Outcome, TrialResult
 
 Make = Callable[..., Trial]
 
@@ -70,6 +70,47 @@ def test_little_data_is_memorized(trial: Make) -> None:
 
 def test_between_the_two_is_unresolved(trial: Make) -> None:
     assert result(trial(11, 66, max_steps=2000)).outcome is Outcome.UNRESOLVED
+
+
+def test_a_hopeless_trial_is_given_up_if_asked(trial: Make) -> None:
+    whole = result(trial(23, 100, max_steps=2000))
+    found = result(trial(23, 100, max_steps=2000, give_up_after=500))
+    steps = len(found.curve.step)
+    assert found.outcome is Outcome.STOPPED
+    assert found.stop_rule == "no lower test loss and no higher test accuracy within 500 steps"
+    assert found.generalization_step is None
+    assert found.curve.step[-1] < 2000
+    assert found.curve.test_loss == whole.curve.test_loss[:steps]
+    assert found.fit_step is not None
+    assert found.curve.step[-1] - 500 >= found.fit_step
+
+
+def test_giving_up_leaves_those_that_generalize_as_they_are(trial: Make) -> None:
+    whole = result(trial(11, 75, max_steps=4000))
+    found = result(trial(11, 75, max_steps=4000, give_up_after=500))
+    assert whole.outcome is Outcome.GENERALIZED
+    assert bits(replace(found, fingerprint=whole.fingerprint)) == bits(whole)
+    on = result(trial(11, 95, max_steps=3000, give_up_after=50, stop_at_target=False))
+    assert (on.outcome, on.curve.step[-1]) == (Outcome.GENERALIZED, 3000)
+
+
+@pytest.mark.parametrize(
+    ("test_loss", "test_accuracy", "hopeless"),
+    [
+        ([2.0, 1.5, 1.6, 1.5, 1.7], [0.0, 0.1, 0.1, 0.0, 0.1], True),
+        ([2.0, 1.5, 1.6, 1.4, 1.7], [0.0, 0.1, 0.1, 0.0, 0.1], False),  # the loss fell
+        ([2.0, 1.5, 1.6, 1.5, 1.7], [0.0, 0.1, 0.1, 0.2, 0.1], False),  # the accuracy rose
+        ([2.0, 2.5, 2.4, 2.3, 2.2], [0.0, 0.0, 0.0, 0.0, 0.0], False),  # falls from a hump
+    ],
+)
+def test_hopeless_is_nothing_better_than_where_the_last_steps_began(
+    test_loss: list[float], test_accuracy: list[float], hopeless: bool
+) -> None:
+    steps, none = [25, 50, 75, 100, 125], [0.0] * 5
+    curve = Curve(steps, none, test_loss, none, test_accuracy)
+    assert is_hopeless(curve, 25, 75) == hopeless
+    assert not is_hopeless(curve, None, 75), "the training pairs are not fitted"
+    assert not is_hopeless(curve, 75, 75), "they were fitted 50 steps ago"
 
 
 def test_a_short_horizon_underfits(trial: Make) -> None:

@@ -154,6 +154,21 @@ def test_cells_without_a_crossing_are_told(tmp_path: Path) -> None:
     assert other["status"].tolist() == ["none_generalized"]
 
 
+def test_giving_up_spares_steps_and_moves_no_threshold(tmp_path: Path) -> None:
+    path = spec(tmp_path, orders="[11]", n_train="[1.0, 4.0]", seeds=1)
+    run(path)
+    whole, steps = cells(path), records(path)["final_step"].sum()
+    (tmp_path / "results" / "sweep").rename(tmp_path / "results" / "whole")
+    path.write_text(path.read_text() + "training: {give_up_after: 500}\n")
+    run(path)
+    assert "stopped" in records(path)["outcome"].tolist()
+    found = cells(path)
+    columns = ["status", "n_low", "n_high"]
+    pd.testing.assert_frame_equal(found[columns], whole[columns])
+    assert records(path)["final_step"].sum() <= steps - 1000
+    assert "give up after 500" in found["setting"].iloc[0]
+
+
 # ------------------------------------------------------------------ reuse
 
 

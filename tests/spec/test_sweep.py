@@ -176,7 +176,7 @@ training: {loss: ce, eval_every: 0}
         "hidden_size, learning_rate, weight_decay, max_steps, label_noise, seed, split_seed, "
         "init_seed",
         "s.yaml:11 trainin: unknown key; did you mean training? valid keys are name, description, "
-        "task, axes, zip, exclude, model, training, resources, design, reuse",
+        "task, axes, zip, exclude, model, training, resources, design, reuse, trackers",
         "s.yaml:12 training.eval_every: found 0; should be greater than or equal to 1",
         "s.yaml:12 training.loss: found 'ce'; should be 'mse'",
     ]
@@ -268,6 +268,19 @@ def test_too_many_pairs_are_told_beside_other_problems() -> None:
             GOOD + "task: {group: dihedral}\n",
             ["s.yaml:9 task.group: found 'dihedral'; should be 'cyclic'"],
         ),
+        (
+            GOOD + "trackers: [tensorboard]\n",
+            ["s.yaml:9 trackers: found ['tensorboard']; should be a mapping from tensorboard, "
+             "mlflow, wandb to their options, such as {tensorboard, mlflow: {experiment: mine}}"],
+        ),
+        (
+            GOOD + "trackers: {mlfow, mlflow: {uri: x}, tensorboard: {a: 1}, wandb: 5}\n",
+            ["s.yaml:9 trackers.mlflow.uri: unknown key; valid keys are tracking_uri, experiment",
+             "s.yaml:9 trackers.mlfow: unknown key; did you mean mlflow? valid keys are "
+             "tensorboard, mlflow, wandb",
+             "s.yaml:9 trackers.tensorboard.a: unknown key; valid keys are none",
+             "s.yaml:9 trackers.wandb: found 5; should be a mapping"],
+        ),
     ],
 )  # fmt: skip
 def test_bad_specs_are_told_in_whole(text: str, lines: list[str]) -> None:
@@ -339,6 +352,19 @@ def test_no_spec_makes_a_traceback(name: str, axis: str, tree: object, range_: o
                  {**base, "axes": {**base["axes"], axis: tree}}):  # fmt: skip
         with suppress(SpecError):
             assert open_text(json.dumps(data), "s.yaml").plan.num_rows > 0
+
+
+def test_a_tracker_is_on_where_it_is_named_and_changes_no_trial() -> None:
+    plain = open_text(GOOD, "s.yaml")
+    tracked = open_text(GOOD + "trackers: {tensorboard, wandb: {mode: offline}}\n", "s.yaml")
+    assert plain.spec.trackers.chosen == []
+    assert tracked.spec.trackers.chosen == ["tensorboard", "wandb"]
+    assert tracked.plan.equals(plain.plan)
+    validator = jsonschema.Draft202012Validator(json_schema())
+    data = parse(GOOD + "trackers: {tensorboard, mlflow: {experiment: mine}}\n", "s.yaml").data
+    assert not list(validator.iter_errors(data))
+    data["trackers"]["mlfow"] = {}
+    assert list(validator.iter_errors(data))
 
 
 # ------------------------------------------------------------------ schema, shipped specs, size

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from analysis.loading import setting_labels, settings
 from sweeper.store.records import Outcome
 from sweeper.tasks.cuts import best_cut
-from sweeper.tasks.task import task_label
+from sweeper.tasks.task import count_tuples, task_label
 
 CELL = ["setting", "group", "group_order", "max_irrep_dim", "split_seed", "init_seed"]
 """The columns that name a cell: runs that differ in n_train alone."""
-_TASK = ["group", "operands", "expression"]
+_TASK = ["group", "group_order", "operands", "expression"]
 
 
 class BracketStatus(StrEnum):
@@ -117,10 +117,10 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
     told = [i[counts[i]] for i in cells]
     found = [bracket(n_train[i], generalized[i], rising[i]) for i in told]
     names = runs.iloc[[i[0] for i in cells]][[*CELL, *axes]].reset_index(drop=True)
-    first = runs.iloc[[i[0] for i in cells]]
+    of_task = runs.iloc[[i[0] for i in cells]][_TASK].to_numpy().tolist()
     frame = names.assign(
-        task=[task_label(*row) for row in first[_TASK].itertuples(index=False)],
-        tuples=(first["n_train"] / first["train_fraction"]).round().astype(int).to_numpy(),
+        task=[task_label(group, *how) for group, _, *how in of_task],
+        tuples=[count_tuples(*one) for one in of_task],
         **{field.name: [getattr(one, field.name) for one in found] for field in fields(Bracket)},
         n_excluded=[int(np.sum(~counts[i])) for i in cells],
         horizon_steps=[int(runs["horizon_steps"].iloc[i[0]]) for i in cells],

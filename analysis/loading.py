@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.store.records import LATER_FIELDS, RECORD_SCHEMA
+from sweeper.store.records import DEFAULTS, RECORD_SCHEMA
 from sweeper.store.results import ResultsFolder
 
 _NAMES = RECORD_SCHEMA.names
@@ -28,7 +28,7 @@ _WHAT_IS_LEARNED = {
 }
 """Columns that belong to the setting wherever they differ, and are named where they are no default:
 runs of two tasks are never pooled in one law."""
-_USUAL = LATER_FIELDS | {"split": "uniform"}
+_USUAL = DEFAULTS | {"split": "uniform"}
 """What goes without saying."""
 
 _ALWAYS_NAMED = {

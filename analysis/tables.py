@@ -84,7 +84,9 @@ def threshold_table(thresholds: pd.DataFrame) -> Table:
     Args:
         thresholds: As `thresholds` gives them.
     """
-    columns = ["group", "M", "n_c", "n_c / M²", "n_c / (M log M)", "brackets", "seeds", "notes"]
+    pairs = bool((thresholds["tuples"] == thresholds["group_order"] ** 2).all())
+    share = "n_c / M²" if pairs else "n_c / all"
+    columns = ["group", "M", "n_c", share, "n_c / (M log M)", "brackets", "seeds", "notes"]
     several = len(thresholds["setting"].unique()) > 1
     rows = []
     for (setting, _), cells in thresholds.groupby(["setting", "group"], sort=False):

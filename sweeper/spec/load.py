@@ -158,7 +158,7 @@ def _explain(document: Document, detail: ErrorDetails) -> Problem:
         return document.problem((*place, str(detail["loc"][-1])), f"missing{what}")
     if kind == "value_error":
         text, found = str(context["error"]), shown(detail["input"])
-        if not isinstance(detail["input"], dict) and found not in text.split():
+        if not isinstance(detail["input"], dict) and not (found[0] in "'\"" and found in text):
             text = f"found {found}; {text}"
         return document.problem(place, text)
     if kind == "string_pattern_mismatch":

@@ -104,16 +104,14 @@ class Trial:
         return _digest(_token(field, getattr(self, field.name)) for field in _canonical_fields())
 
 
+DEFAULTS = {field.name: field.default for field in fields(Trial) if field.default is not MISSING}
+"""What fields that were added later have where nothing is said, and in trials made before."""
+
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 TRIAL_SCHEMA = pa.schema(
     [pa.field(field.name, _ARROW[field.type], nullable=False) for field in fields(Trial)]  # type: ignore[index]
 )
 """The columns that say what a trial is, in a plan as in the records."""
-
-LATER_FIELDS = {
-    field.name: field.default for field in fields(Trial) if field.default is not MISSING
-}
-"""Fields that were added later, and the values that trials have which were made before."""
 
 
 def trials(table: pa.Table) -> list[Trial]:

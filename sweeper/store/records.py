@@ -9,13 +9,13 @@ from typing import Self
 
 import pyarrow as pa
 
-from sweeper.spec.trial import LATER_FIELDS as LATER_FIELDS
+from sweeper.spec.trial import DEFAULTS as DEFAULTS
 from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
 from sweeper.store.provenance import Provenance, code_version, host, library_versions
 from sweeper.tasks.groups import group_named
 
-SCHEMA_VERSION = 3
-READABLE_VERSIONS = (2, 3)
+SCHEMA_VERSION = 4
+READABLE_VERSIONS = (2, 3, 4)
 """Of shards. Those of an older version lack columns that have come since with a default."""
 
 

@@ -31,9 +31,9 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from sweeper.spec.trial import LATER_FIELDS
 from sweeper.store.records import (
     CURVE_SCHEMA,
+    DEFAULTS,
     READABLE_VERSIONS,
     RECORD_SCHEMA,
     SCHEMA_VERSION,
@@ -366,11 +366,11 @@ def _locked(file: IO[str], kind: int, tries: int = 10) -> bool:
 def _check_schema(path: str, kind: str, found: pa.Schema, expected: pa.Schema) -> None:
     version = (found.metadata or {}).get(f"sweeper.{kind}".encode(), b"none").decode()
     if version not in map(str, READABLE_VERSIONS):
-        readable = " and ".join(map(str, READABLE_VERSIONS))
+        readable = f"{READABLE_VERSIONS[0]} to {READABLE_VERSIONS[-1]}"
         raise ResultsError(f"{path}: schema version {version}; this sweeper reads {readable}")
     if version != str(SCHEMA_VERSION):
         expected = pa.schema(
-            [one for one in expected if one.name in found.names or one.name not in LATER_FIELDS]
+            [one for one in expected if one.name in found.names or one.name not in DEFAULTS]
         )
     if not found.equals(expected):
         missing = sorted(set(expected.names) ^ set(found.names))
@@ -382,7 +382,7 @@ def _with_defaults(table: pa.Table, schema: pa.Schema, metadata: dict[bytes, byt
     columns = [
         table[one.name]
         if one.name in table.column_names
-        else pa.repeat(pa.scalar(LATER_FIELDS[one.name], one.type), table.num_rows)
+        else pa.repeat(pa.scalar(DEFAULTS[one.name], one.type), table.num_rows)
         for one in schema
     ]
     return pa.table(columns, schema=schema.with_metadata(metadata))

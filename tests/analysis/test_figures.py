@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from analysis import fit_laws, horizon_check, thresholds
 from analysis.figures import boundary, draw_all, learning_curves, phase_diagram, save
+from analysis.tables import threshold_table
 from sweeper.spec.trial import Trial
 from sweeper.store.results import ResultsFolder
 
@@ -189,6 +190,35 @@ def test_irrep_dimensions_have_a_line_each(diverging_sweep: MakeFrame) -> None:
     assert "Theorem 4, fitted, 95 % band (scatter), for each $d_k$" in texts(
         phase_diagram(both, cells, fits[1:])
     )
+
+
+def test_groups_that_the_order_does_not_tell_are_named(diverging_sweep: MakeFrame) -> None:
+    records = diverging_sweep(5, (11, 17, 23))
+    names = {"Z11": "D5", "Z17": "A4", "Z23": "Z7⋊Z3"}
+    others = records.assign(group=records["group"].map(names))
+    assert set(names.values()) <= set(texts(boundary(thresholds(others), ())))
+    assert not set(names) & set(texts(boundary(thresholds(records), ())))
+
+
+def test_three_operands_are_a_fraction_of_all_triples(records: MakeFrame, trial: MakeTrial) -> None:
+    frame = records(
+        [trial(5, n, operands=3) for n in (40, 60, 80)], lambda M, n, seed: 500 if n > 50 else 9e9
+    )
+    cells = thresholds(frame)
+    assert cells["task"].tolist() == ["Z5^3"]
+    assert cells["tuples"].tolist() == [125]
+    figure = phase_diagram(frame, cells)
+    assert figure.axes[0].get_ylabel() == "training fraction $p = n/M^3$"
+    assert not any("paper's code" in text for text in texts(figure))
+    (bracket,) = (one for one in figure.axes[0].containers)
+    assert bracket[0].get_ydata() == pytest.approx([(40 * 60) ** 0.5 / 125])
+
+
+def test_expressions_are_named_in_tables(records: MakeFrame, trial: MakeTrial) -> None:
+    trials = [trial(5, n, expression="x*y") for n in (10, 20)]
+    frame = records(trials, lambda M, n, seed: 500 if n > 15 else 9e9)
+    (row,) = threshold_table(thresholds(frame)).rows
+    assert row[:3] == ["x*y mod 5", "5", "14.1"]
 
 
 def test_the_learning_curves_mark_target_and_generalization(

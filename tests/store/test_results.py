@@ -147,7 +147,7 @@ def test_another_schema_version_is_refused_by_name(tmp_path: Path, trial: Make) 
     with pytest.raises(ResultsError) as caught:
         folder.records()
     assert str(caught.value) == (
-        f"{tmp_path}/records/a.parquet: schema version 0; this sweeper reads 2 and 3"
+        f"{tmp_path}/records/a.parquet: schema version 0; this sweeper reads 2 to 4"
     )
 
 
@@ -155,9 +155,9 @@ def test_another_schema_version_is_refused_by_name(tmp_path: Path, trial: Make) 
 def test_records_of_an_older_version_are_read_with_defaults(
     tmp_path: Path, trial: Make, columns: list[str] | None
 ) -> None:
-    """Version 2 had neither operands nor expressions nor label noise; new shards may lie beside."""
+    """Version 2 had none of the fields of Trial that have a default; new shards may lie beside."""
     folder = ResultsFolder.at(tmp_path)
-    later = {"operands": 2, "expression": "", "label_noise": 0.0}
+    later = {"operands": 2, "expression": "", "label_noise": 0.0, "give_up_after": 0}
     write(folder, "b", [trial(seed=1)])
     for kind, table in zip(("records", "curves"), finished([trial()]), strict=True):
         old = table.drop_columns([name for name in later if name in table.column_names])

@@ -11,29 +11,43 @@ draws them; it is imported on its own, for matplotlib takes longer to import tha
 """
 
 from analysis.brackets import Bracket, BracketStatus, bracket, thresholds
+from analysis.declarations import DeclaredLaw, built_in_laws, declare, read_laws
+from analysis.declared import DeclaredFit, DeclaredStatus, fit_declared, fit_declared_laws
+from analysis.dims import Dim, with_dim
 from analysis.fitting import fit_laws, fit_power_law, fit_theorem4
+from analysis.formulas import InputError
 from analysis.groups import GroupMeans, group_means
 from analysis.horizon import HorizonCheck, HorizonStatus, horizon_check
 from analysis.laws import Constants, Estimate, FitStatus, Form, Law, LawFit, constants
 from analysis.loading import load, load_curves, setting_labels, settings
 from analysis.rivals import compare_laws
+from analysis.threshold_files import read_thresholds
 from analysis.words import horizon_words, theorem4_constants, verdict
 
 __all__ = [
     "Bracket",
     "BracketStatus",
     "Constants",
+    "DeclaredFit",
+    "DeclaredLaw",
+    "DeclaredStatus",
+    "Dim",
     "Estimate",
     "FitStatus",
     "Form",
     "GroupMeans",
     "HorizonCheck",
     "HorizonStatus",
+    "InputError",
     "Law",
     "LawFit",
     "bracket",
+    "built_in_laws",
     "compare_laws",
     "constants",
+    "declare",
+    "fit_declared",
+    "fit_declared_laws",
     "fit_laws",
     "fit_power_law",
     "fit_theorem4",
@@ -42,9 +56,12 @@ __all__ = [
     "horizon_words",
     "load",
     "load_curves",
+    "read_laws",
+    "read_thresholds",
     "setting_labels",
     "settings",
     "theorem4_constants",
     "thresholds",
     "verdict",
+    "with_dim",
 ]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.brackets import BracketStatus
+from analysis.declared import DeclaredFit, DeclaredStatus
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import FitStatus, LawFit, constants
 from analysis.words import span, verdict
@@ -112,7 +113,10 @@ def rivals_table(rivals: pd.DataFrame) -> Table:
     Args:
         rivals: As `compare_laws` gives them.
     """
-    columns = ["law", "parameters", "residual sd", "ΔAICc", "error on the largest, held out"]
+    columns = [
+        "law", "parameters", "residual sd", "ΔAICc", "error on the largest, held out",
+        "tested in", "p (scatter)", "p (with the grid)",
+    ]  # fmt: skip
     return Table(
         columns,
         [
@@ -122,10 +126,58 @@ def rivals_table(rivals: pd.DataFrame) -> Table:
                 _percent(row["residual_sd"]),
                 _number(row["delta_aicc"], ".1f"),
                 _percent(row["held_out_error"]),
+                row["family"] or "–",
+                _number(row["p_in_family"], ".3f"),
+                _number(row["p_with_grid"], ".3f"),
             ]
             for row in rivals.to_dict("records")
         ],
     )
+
+
+def declared_table(fits: list[DeclaredFit]) -> Table:
+    """One row a parameter of a declared law.
+
+    Args:
+        fits: As `fit_declared_laws` gives them.
+    """
+    rows = []
+    for fit in fits:
+        head = [fit.law.name, fit.law.formula.text]
+        status = _code(fit.status)
+        if not fit.estimates:
+            rows.append([*head, *["–"] * 5, status])
+        for name, one in fit.estimates.items():
+            ends = f"{one.low:.4g} to {one.high:.4g}"
+            sd = _percent(fit.residual_sd)
+            rows.append(
+                [*head, name, f"{one.value:.4g}", ends, sd, _number(fit.aicc, ".1f"), status]
+            )
+            head, status = ["", ""], ""
+    columns = ["law", "formula", "parameter", "value", "95 %", "residual sd", "AICc", "status"]
+    return Table(columns, rows)
+
+
+def declared_summary(fit: DeclaredFit) -> dict[str, Plain]:
+    """Everything about one declared fit, for a JSON file.
+
+    Args:
+        fit: The fit.
+    """
+    return {
+        "law": fit.law.name,
+        "formula": fit.law.formula.text,
+        "setting": fit.setting,
+        "status": plain(fit.status),
+        "reason": fit.reason,
+        "estimates": plain(fit.estimates),
+        "constants": plain(fit.constants),
+        "residual_sd": plain(fit.residual_sd),
+        "dof": fit.dof,
+        "aicc": plain(fit.aicc),
+        "groups": plain(fit.groups),
+        "dropped": plain(fit.dropped),
+    }
 
 
 def _percent(value: float | None) -> str:
@@ -172,7 +224,7 @@ def _law_row(fit: LawFit) -> list[str]:
     ]
 
 
-def _code(status: FitStatus) -> str:
+def _code(status: FitStatus | DeclaredStatus) -> str:
     return status.name.lower().replace("_", " ")
 
 

@@ -407,47 +407,50 @@ def thresholds(results: str, horizon: float, as_json: bool) -> None:
         console.print(_table(table.columns, table.rows))
 
 
-@main.command(epilog=f"{_example}sweeper fit results/quickstart")
-@folder_argument
+@main.command(
+    epilog=f"{_example}sweeper fit results/quickstart\n  sweeper fit --thresholds measured.csv"
+)
+@click.argument("results", type=str, required=False)
+@click.option(
+    "--thresholds", "table", metavar="FILE", type=click.Path(path_type=Path),
+    help="Instead of results: a .csv or .parquet of group, order, d, n_c (n_low, n_high, seed).",
+)  # fmt: skip
+@click.option(
+    "--laws", metavar="FILE", type=click.Path(path_type=Path),
+    help="YAML of laws beside the built-in ones, written as analysis/laws.yaml is.",
+)  # fmt: skip
+@click.option(
+    "--dim", type=click.Choice(["complex", "effective"]), default="complex", show_default=True,
+    help="What d is: the largest d_k, or d_k for real irreps and 2 d_k for the others.",
+)  # fmt: skip
+@click.option(
+    "--bootstrap", type=click.IntRange(0), default=0, metavar="N",
+    help="Intervals of --laws from so many resamples of groups, instead of profiles.",
+)  # fmt: skip
 @as_json
 @_complains
-def fit(results: str, as_json: bool) -> None:
+def fit(
+    results: str | None,
+    table: Path | None,
+    laws: Path | None,
+    dim: str,
+    bootstrap: int,
+    as_json: bool,
+) -> None:
     """Fit how n_c grows with the order M.
 
-    The power law and Theorem 4, with intervals; what they exclude; whether the horizon bends them.
+    The power law and Theorem 4, with intervals; what they exclude; whether the horizon bends them;
+    laws of your own.
     """
-    import analysis
-    from analysis.tables import law_summary, law_table, plain, rivals_table
+    if (results is None) == (table is None):
+        raise click.UsageError("give either RESULTS or --thresholds FILE")
+    from sweeper.terminal.laws import fit_all, plain_fits, print_fits
 
-    records = _load(results)
-    checks = {check.setting: check for check in analysis.horizon_check(records)}
-    cells = analysis.thresholds(records)
-    fits = analysis.fit_laws(cells)
+    found = fit_all(results, table, laws, dim, bootstrap)
     if as_json:
-        rivals = {
-            str(setting): plain(analysis.compare_laws(part))
-            for setting, part in cells.groupby("setting")
-        }
-        found = [
-            law_summary(one, checks[one.setting]) | {"rivals": rivals[one.setting]} for one in fits
-        ]
-        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-        return
-    console = _console()
-    for setting, check in checks.items():
-        power_law, theorem4 = [one for one in fits if one.setting == setting]
-        laws = law_table([power_law, theorem4])
-        compared = rivals_table(analysis.compare_laws(cells[cells["setting"] == setting]))
-        console.print(_table(laws.columns[1:], [row[1:] for row in laws.rows]))
-        if power_law.law:
-            console.print(_table(compared.columns, compared.rows))
-        for text in (
-            analysis.verdict(power_law, check),
-            analysis.theorem4_constants(theorem4, check),
-            analysis.horizon_words(check),
-            "",
-        ):
-            console.print(text, highlight=False, markup=False)
+        click.echo(json.dumps(plain_fits(found), indent=2, ensure_ascii=False))
+    else:
+        print_fits(found, _console())
 
 
 @main.command(epilog=f"{_example}sweeper figures results/quickstart")

@@ -19,10 +19,12 @@ from analysis.formulas import InputError
 from analysis.groups import GroupMeans, group_means
 from analysis.horizon import HorizonCheck, HorizonStatus, horizon_check
 from analysis.laws import Constants, Estimate, FitStatus, Form, Law, LawFit, constants
+from analysis.limits import Limit, LimitStatus, limits_as_thresholds, threshold_limits
 from analysis.loading import load, load_curves, setting_labels, settings
 from analysis.rivals import compare_laws
+from analysis.seeds import SeedScatter, SeedStatus, seed_scatter
 from analysis.threshold_files import read_thresholds
-from analysis.words import horizon_words, theorem4_constants, verdict
+from analysis.words import horizon_words, scatter_words, theorem4_constants, verdict
 
 __all__ = [
     "Bracket",
@@ -41,6 +43,10 @@ __all__ = [
     "InputError",
     "Law",
     "LawFit",
+    "Limit",
+    "LimitStatus",
+    "SeedScatter",
+    "SeedStatus",
     "bracket",
     "built_in_laws",
     "compare_laws",
@@ -54,13 +60,17 @@ __all__ = [
     "group_means",
     "horizon_check",
     "horizon_words",
+    "limits_as_thresholds",
     "load",
     "load_curves",
     "read_laws",
     "read_thresholds",
+    "scatter_words",
+    "seed_scatter",
     "setting_labels",
     "settings",
     "theorem4_constants",
+    "threshold_limits",
     "thresholds",
     "verdict",
     "with_dim",

@@ -11,6 +11,7 @@ from analysis.brackets import BracketStatus
 from analysis.declared import DeclaredFit, DeclaredStatus
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import FitStatus, LawFit, constants
+from analysis.limits import Limit
 from analysis.words import span, verdict
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
@@ -73,7 +74,8 @@ def threshold_table(thresholds: pd.DataFrame) -> Table:
     Args:
         thresholds: As `thresholds` gives them.
     """
-    columns = ["group", "M", "n_c", "n_c / M²", "n_c / (M log M)", "brackets", "seeds", "notes"]
+    columns = ["group", "M", "n_c", "n_c / M²", "n_c / (M log M)"]
+    columns += ["brackets", "steps below / above", "seeds", "notes"]
     several = len(thresholds["setting"].unique()) > 1
     rows = []
     for (setting, group), cells in thresholds.groupby(["setting", "group"], sort=False):
@@ -87,11 +89,29 @@ def threshold_table(thresholds: pd.DataFrame) -> Table:
             _number(n_c / order**2, ".3f"),
             _number(n_c / (order * math.log(order)), ".3f"),
             ", ".join(_bracket(cell) for _, cell in cells.iterrows()),
+            " / ".join(_number(cells[f"steps_{end}"].median(), ",.0f") for end in ("low", "high")),
             f"{len(found)}/{len(cells)}",
             _notes(cells),
         ]
         rows.append([str(setting), *row] if several else row)
     return Table(["setting", *columns] if several else columns, rows)
+
+
+def limit_table(limits: list[Limit]) -> Table:
+    """One row a setting and group: the threshold without a horizon, or why there is none.
+
+    Args:
+        limits: As `threshold_limits` gives them.
+    """
+    columns = ["setting", "group", "M", "n_c(∞)", "95 %", "z", "scatter of t", "runs", "status"]
+    rows = []
+    for one in limits:
+        ends = f"{one.n_c.low:.1f} to {one.n_c.high:.1f}" if one.n_c else "–"
+        numbers = [_number(one.n_c.value if one.n_c else None, ".1f"), ends]
+        numbers += [_number(one.z, ".2f"), _percent(one.residual_sd), str(one.n_runs)]
+        head = [one.setting, one.group, str(one.group_order)]
+        rows.append([*head, *numbers, one.status.name.lower().replace("_", " ")])
+    return Table(columns, rows)
 
 
 def law_table(fits: list[LawFit]) -> Table:

@@ -15,7 +15,7 @@ _OTHER_NAMES = {
     "seed": "init_seed",
 }
 _NEEDED = ("group_order", "n_c")
-_DEFAULTS = {
+_DEFAULTS: dict[str, str | float] = {
     "setting": "a table of thresholds",
     "max_irrep_dim": 1,
     "split_seed": 0,
@@ -24,6 +24,8 @@ _DEFAULTS = {
     "n_runs": 0,
     "n_excluded": 0,
     "horizon_steps": 0,
+    "steps_low": np.nan,
+    "steps_high": np.nan,
 }
 
 

@@ -21,6 +21,7 @@ from sweeper.store.results import ResultsError, ResultsFolder
 if TYPE_CHECKING:
     import pandas as pd
 
+    import analysis
     from sweeper.run.forecast import Setting
     from sweeper.run.profile import Profile
     from sweeper.spec.sweep import Sweep
@@ -386,9 +387,13 @@ def debug(results: str, fingerprint: str, pdb: bool, device: str | None) -> None
     callback=_finite,
     help="Part of each trial's max_steps: what a shorter sweep would have found.",
 )  # fmt: skip
+@click.option(
+    "--limit", is_flag=True,
+    help="n_c without a horizon, extrapolated from the steps to generalize of each group.",
+)  # fmt: skip
 @as_json
 @_complains
-def thresholds(results: str, horizon: float, as_json: bool) -> None:
+def thresholds(results: str, horizon: float, limit: bool, as_json: bool) -> None:
     """Bracket n_c for each group and seed.
 
     n_c is the number of training pairs from which trials generalize.
@@ -396,7 +401,11 @@ def thresholds(results: str, horizon: float, as_json: bool) -> None:
     import analysis
     from analysis.tables import plain, threshold_table
 
-    cells = analysis.thresholds(_load(results), horizon)
+    records = _load(results)
+    if limit:
+        _print_limits(analysis.threshold_limits(records), as_json)
+        return
+    cells = analysis.thresholds(records, horizon)
     if as_json:
         click.echo(json.dumps(plain(cells), indent=2, ensure_ascii=False))
         return
@@ -405,6 +414,21 @@ def thresholds(results: str, horizon: float, as_json: bool) -> None:
         table = threshold_table(part)
         console.print(str(setting), style="bold", highlight=False)
         console.print(_table(table.columns, table.rows))
+    for scatter in analysis.seed_scatter(cells):
+        if words := analysis.scatter_words(scatter):
+            console.print(words, highlight=False, markup=False)
+
+
+def _print_limits(limits: "list[analysis.Limit]", as_json: bool) -> None:
+    from analysis.tables import limit_table, plain
+
+    if as_json:
+        click.echo(json.dumps(plain(limits), indent=2, ensure_ascii=False))
+        return
+    table = limit_table(limits)
+    _console().print(_table(table.columns, table.rows))
+    for status in sorted({one.status for one in limits if not one.n_c}):
+        click.echo(f"{status.name.lower().replace('_', ' ')}: {status}")
 
 
 @main.command(
@@ -427,6 +451,10 @@ def thresholds(results: str, horizon: float, as_json: bool) -> None:
     "--bootstrap", type=click.IntRange(0), default=0, metavar="N",
     help="Intervals of --laws from so many resamples of groups, instead of profiles.",
 )  # fmt: skip
+@click.option(
+    "--limit", is_flag=True,
+    help="Fit n_c without a horizon, extrapolated from the steps to generalize.",
+)  # fmt: skip
 @as_json
 @_complains
 def fit(
@@ -435,6 +463,7 @@ def fit(
     laws: Path | None,
     dim: str,
     bootstrap: int,
+    limit: bool,
     as_json: bool,
 ) -> None:
     """Fit how n_c grows with the order M.
@@ -444,9 +473,11 @@ def fit(
     """
     if (results is None) == (table is None):
         raise click.UsageError("give either RESULTS or --thresholds FILE")
+    if table and limit:
+        raise click.UsageError("--limit needs the steps of RESULTS; a table has thresholds alone")
     from sweeper.terminal.laws import fit_all, plain_fits, print_fits
 
-    found = fit_all(results, table, laws, dim, bootstrap)
+    found = fit_all(results, table, laws, dim, bootstrap, limit)
     if as_json:
         click.echo(json.dumps(plain_fits(found), indent=2, ensure_ascii=False))
     else:

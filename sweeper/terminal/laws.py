@@ -42,7 +42,12 @@ class Fitted:
 
 
 def fit_all(
-    results: str | None, table: Path | None, laws: Path | None, dim: str, bootstrap: int = 0
+    results: str | None,
+    table: Path | None,
+    laws: Path | None = None,
+    dim: str = "complex",
+    bootstrap: int = 0,
+    limit: bool = False,
 ) -> list[Fitted]:
     """Every law for every setting.
 
@@ -52,13 +57,14 @@ def fit_all(
         laws: A YAML file of laws beside the built-in ones.
         dim: The convention of d.
         bootstrap: Resamples of groups for the intervals of declared laws; 0 for profiles.
+        limit: Fit the thresholds extrapolated to an endless horizon.
 
     Raises:
         ResultsError: There are no records, or the table or the laws are not what they should be.
     """
     try:
         declared = analysis.read_laws(laws) if laws else ()
-        cells, checks = _thresholds(results, table, dim)
+        cells, checks = _thresholds(results, table, dim, limit)
     except analysis.InputError as error:
         raise ResultsError(str(error)) from error
     return [
@@ -68,13 +74,16 @@ def fit_all(
 
 
 def _thresholds(
-    results: str | None, table: Path | None, dim: str
+    results: str | None, table: Path | None, dim: str, limit: bool
 ) -> tuple[pd.DataFrame, dict[str, analysis.HorizonCheck]]:
     if table:
         return analysis.with_dim(analysis.read_thresholds(table), dim), {}
     records = analysis.load(str(results))
     if records.empty:
         raise ResultsError(f"{results}: no records here; `sweeper run SPEC` makes some")
+    if limit:
+        found = analysis.limits_as_thresholds(analysis.threshold_limits(records))
+        return analysis.with_dim(found, dim), {}
 
     def power_law(cells: pd.DataFrame) -> analysis.LawFit:
         return analysis.fit_power_law(analysis.with_dim(cells, dim))

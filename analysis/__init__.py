@@ -11,6 +11,8 @@ draws them; it is imported on its own, for matplotlib takes longer to import tha
 """
 
 from analysis.brackets import Bracket, BracketStatus, bracket, thresholds
+from analysis.censored import CensoredFit, CensoredStatus, fit_censored
+from analysis.covariates import CovariateFit, CovariateStatus, fit_covariates
 from analysis.declarations import DeclaredLaw, built_in_laws, declare, read_laws
 from analysis.declared import DeclaredFit, DeclaredStatus, fit_declared, fit_declared_laws
 from analysis.dims import Dim, with_dim
@@ -22,14 +24,19 @@ from analysis.laws import Constants, Estimate, FitStatus, Form, Law, LawFit, con
 from analysis.limits import Limit, LimitStatus, limits_as_thresholds, threshold_limits
 from analysis.loading import load, load_curves, setting_labels, settings
 from analysis.rivals import compare_laws
+from analysis.scaling import ScalingFit, ScalingStatus, fit_scaling_law
 from analysis.seeds import SeedScatter, SeedStatus, seed_scatter
 from analysis.threshold_files import read_thresholds
-from analysis.words import horizon_words, scatter_words, theorem4_constants, verdict
+from analysis.words import censored_words, horizon_words, scatter_words, theorem4_constants, verdict
 
 __all__ = [
     "Bracket",
     "BracketStatus",
+    "CensoredFit",
+    "CensoredStatus",
     "Constants",
+    "CovariateFit",
+    "CovariateStatus",
     "DeclaredFit",
     "DeclaredLaw",
     "DeclaredStatus",
@@ -45,17 +52,23 @@ __all__ = [
     "LawFit",
     "Limit",
     "LimitStatus",
+    "ScalingFit",
+    "ScalingStatus",
     "SeedScatter",
     "SeedStatus",
     "bracket",
     "built_in_laws",
+    "censored_words",
     "compare_laws",
     "constants",
     "declare",
+    "fit_censored",
+    "fit_covariates",
     "fit_declared",
     "fit_declared_laws",
     "fit_laws",
     "fit_power_law",
+    "fit_scaling_law",
     "fit_theorem4",
     "group_means",
     "horizon_check",

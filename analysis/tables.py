@@ -12,6 +12,7 @@ from analysis.declared import DeclaredFit, DeclaredStatus
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import FitStatus, LawFit, constants
 from analysis.limits import Limit
+from analysis.scaling import ScalingFit
 from analysis.words import span, verdict
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
@@ -176,6 +177,19 @@ def declared_table(fits: list[DeclaredFit]) -> Table:
             head, status = ["", ""], ""
     columns = ["law", "formula", "parameter", "value", "95 %", "residual sd", "AICc", "status"]
     return Table(columns, rows)
+
+
+def scaling_table(fit: ScalingFit) -> Table:
+    """One row a parameter.
+
+    Args:
+        fit: As `fit_scaling_law` gives it.
+    """
+    rows = [
+        [name, f"{one.value:.5g}", _number(one.low, ".4g"), _number(one.high, ".4g")]
+        for name, one in fit.estimates.items()
+    ]
+    return Table(["parameter", "value", "2.5 %", "97.5 %"], rows)
 
 
 def declared_summary(fit: DeclaredFit) -> dict[str, Plain]:

@@ -42,7 +42,7 @@ def read_thresholds(path: str | Path) -> pd.DataFrame:
         InputError: Columns are missing or hold what they cannot; the message has all of it.
         OSError: The file cannot be read.
     """
-    frame = _read(Path(path)).rename(columns=_OTHER_NAMES)
+    frame = read_table(path).rename(columns=_OTHER_NAMES)
     missing = [name for name in _NEEDED if name not in frame]
     if missing or frame.columns.duplicated().any():
         raise InputError(
@@ -67,8 +67,17 @@ def read_thresholds(path: str | Path) -> pd.DataFrame:
     return filled.sort_values(by, ignore_index=True)
 
 
-def _read(path: Path) -> pd.DataFrame:
-    kind = path.suffix.lower()
+def read_table(path: str | Path) -> pd.DataFrame:
+    """A .csv or .parquet file as a frame.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: It is neither, or not what its name says.
+        OSError: It cannot be read.
+    """
+    kind = Path(path).suffix.lower()
     if kind not in {".csv", ".parquet"}:
         raise InputError(f"{path}: a .csv or .parquet file is wanted")
     try:

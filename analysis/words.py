@@ -1,5 +1,6 @@
 """What a fit means, in plain words."""
 
+from analysis.censored import CensoredFit
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import Estimate, FitStatus, Form, Law, LawFit, constants
 from analysis.seeds import SeedScatter
@@ -70,6 +71,16 @@ def theorem4_constants(fit: LawFit, check: HorizonCheck | None = None) -> str:
     return (
         f"As C M log(M/δ), Theorem 4 has δ = {span(found.delta)}{above} and C = {found.C:.2f} at"
         " that δ; the two can hardly be told apart, β and n* can."
+    )
+
+
+def censored_words(fit: CensoredFit) -> str:
+    """What the groups that lie above what was run change; or nothing."""
+    if fit.beta is None:
+        return ""
+    return (
+        f"With {_listed(list(fit.censored))}, whose thresholds lie above what was run, counted with"
+        f" the chance that they do: β = {span(fit.beta)} ({fit.form}, scatter)."
     )
 
 

@@ -484,6 +484,51 @@ def fit(
         print_fits(found, _console())
 
 
+@main.command(
+    epilog=f'{_example}sweeper scaling runs.csv --formula "L = E + A/N**alpha + B/D**beta"'
+)
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--formula", required=True, help="Names that are no column are parameters.")
+@click.option(
+    "--bounds", type=(str, float, float), multiple=True, metavar="NAME LOW HIGH",
+    help="Of a parameter; exponents are looked for from 0.01 to 2.",
+)  # fmt: skip
+@click.option(
+    "--bootstrap", type=click.IntRange(0), default=200, show_default=True,
+    help="Resamples of rows for the intervals.",
+)  # fmt: skip
+@as_json
+@_complains
+def scaling(
+    table: Path,
+    formula: str,
+    bounds: tuple[tuple[str, float, float], ...],
+    bootstrap: int,
+    as_json: bool,
+) -> None:
+    """Fit a scaling law to any table, .csv or .parquet.
+
+    Least Huber loss (δ = 0.001) of the log of the response, from many starts.
+    """
+    import analysis
+    from analysis.tables import plain, scaling_table
+    from analysis.threshold_files import read_table
+
+    limits = {name: (low, high) for name, low, high in bounds}
+    try:
+        found = analysis.fit_scaling_law(read_table(table), formula, limits, bootstrap=bootstrap)
+    except analysis.InputError as error:
+        raise ResultsError(str(error)) from error
+    if as_json:
+        said = {"formula": formula, "status": plain(found.status), "reason": found.reason}
+        said |= {"estimates": plain(found.estimates), "residual_sd": plain(found.residual_sd)}
+        click.echo(json.dumps(said, indent=2, ensure_ascii=False))
+        return
+    shown = scaling_table(found)
+    _console().print(_table(shown.columns, shown.rows))
+    click.echo(f"{found.reason}; {found.n_rows} rows, log residuals of {found.residual_sd:.2g}")
+
+
 @main.command(epilog=f"{_example}sweeper figures results/quickstart")
 @folder_argument
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Instead of figures/.")

@@ -29,6 +29,7 @@ class Fitted:
     Attributes:
         power_law: The free power.
         theorem4: The form of Theorem 4.
+        censored: The free power, with the groups that lie above what was run.
         declared: Laws of the user's own.
         rivals: As `compare_laws` gives them.
         check: The horizon check; None for thresholds measured elsewhere.
@@ -36,6 +37,7 @@ class Fitted:
 
     power_law: analysis.LawFit
     theorem4: analysis.LawFit
+    censored: analysis.CensoredFit
     declared: list[analysis.DeclaredFit]
     rivals: pd.DataFrame
     check: analysis.HorizonCheck | None
@@ -101,6 +103,7 @@ def _fitted(
     return Fitted(
         analysis.fit_power_law(cells),
         analysis.fit_theorem4(cells),
+        analysis.fit_censored(cells),
         [analysis.fit_declared(cells, law, bootstrap) for law in declared],
         analysis.compare_laws(cells, declared),
         check,
@@ -111,7 +114,11 @@ def plain_fits(found: list[Fitted]) -> list[dict[str, Plain]]:
     """The fits for a JSON file, two a setting: the power law and Theorem 4."""
     return [
         law_summary(fit, one.check)
-        | {"rivals": plain(one.rivals), "declared": [declared_summary(law) for law in one.declared]}
+        | {
+            "rivals": plain(one.rivals),
+            "declared": [declared_summary(law) for law in one.declared],
+            "censored": plain(one.censored),
+        }
         for one in found
         for fit in (one.power_law, one.theorem4)
     ]
@@ -129,6 +136,7 @@ def print_fits(found: list[Fitted], console: Console) -> None:
         sentences = [
             analysis.verdict(one.power_law, one.check),
             analysis.theorem4_constants(one.theorem4, one.check),
+            *([analysis.censored_words(one.censored)] if one.censored.beta else []),
             *(f"{law.law.name}: {law.reason}." for law in one.declared if not law.well),
             *([analysis.horizon_words(one.check)] if one.check else []),
             "",

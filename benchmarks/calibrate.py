@@ -204,7 +204,7 @@ def report(sweeps: int) -> Iterator[str]:
     """The lines of docs/calibration.md.
 
     Args:
-        sweeps: Of each scenario; a quarter as many where a horizon is checked.
+        sweeps: Of each scenario; a 25th as many where a horizon is checked.
     """
     yield from _head(sweeps)
     yield "| sweeps | fitted | β | β with the grid | n* | γ | bias of β | met |"
@@ -215,14 +215,14 @@ def report(sweeps: int) -> Iterator[str]:
         cells = " | ".join(_percent(share) for share in shares)
         yield f"| {name} | {cells} | {_signed(one.bias)} | {'yes' if one.met else 'no'} |"
     yield from _rejection_lines(sweeps)
-    yield from _bent_lines(max(1, sweeps // 4))
+    yield from _bent_lines(max(1, sweeps // 25))
 
 
 def _head(sweeps: int) -> Iterator[str]:
     yield "# Calibration"
     yield ""
     yield "Written by `make calibrate`: synthetic sweeps with a known law, as records, through the"
-    yield f"whole analysis. {sweeps} sweeps a line (a quarter of that where a horizon is checked)."
+    yield f"whole analysis. {sweeps} sweeps a line (a 25th of that where a horizon is checked)."
     yield "Unless a line says otherwise: 8 orders from 23 to 127, β = 1.25, d = 1, 5 % scatter"
     yield "between orders and 2 % between 3 seeds, a sharp transition, grids of n 7 % apart."
     yield ""

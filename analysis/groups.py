@@ -36,7 +36,8 @@ def group_means(thresholds: pd.DataFrame) -> GroupMeans:
     inside of the grid. A cell without runs that count says nothing of n_c, and only it is left out.
 
     Args:
-        thresholds: Of one setting, as `thresholds` gives them.
+        thresholds: Of one setting, as `thresholds` gives them. A column irrep_dim, as `with_dim`
+            adds it, is taken as d in place of max_irrep_dim.
 
     Raises:
         ValueError: The thresholds are of several settings.
@@ -44,6 +45,7 @@ def group_means(thresholds: pd.DataFrame) -> GroupMeans:
     settings = thresholds["setting"].unique().tolist()
     if len(settings) > 1:
         raise ValueError(f"thresholds of {len(settings)} settings; fit one at a time (fit_laws)")
+    dim = "irrep_dim" if "irrep_dim" in thresholds else "max_irrep_dim"
     dropped, rows = [], []
     for (order, group), cells in thresholds.groupby(["group_order", "group"]):
         told = cells[cells["status"] != BracketStatus.NO_RUNS]
@@ -56,7 +58,7 @@ def group_means(thresholds: pd.DataFrame) -> GroupMeans:
             {
                 "group": group,
                 "group_order": order,
-                "irrep_dim": told["max_irrep_dim"].iloc[0],
+                "irrep_dim": told[dim].iloc[0],
                 "log_n_c": np.log(told["n_c"].astype(float)).mean(),
                 "half_width": width.mean() / 2,
                 "n_seeds": len(told),

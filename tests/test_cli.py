@@ -17,6 +17,7 @@ COMMANDS = [
     "debug",
     "thresholds",
     "fit",
+    "scaling",
     "collapse",
     "figures",
     "groups",

@@ -53,6 +53,7 @@ def landscape_figure(rows: pd.DataFrame, shares: pd.DataFrame, delta: float) -> 
         axes["kept"].set_title("features that $\\hat E$ keeps")
         axes["random"].set_title("random starts that end in a single irrep")
         axes["random"].tick_params(labelleft=False)
+        axes["random"].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8)
         _thresholds(axes["over"], rows, delta)
         if setting := str(rows["setting"].iloc[0]):
             axes["over"].set_title(wrapped(f"trained: {setting}", 110))
@@ -85,7 +86,16 @@ def _curves(axes: Axes, shares: pd.DataFrame, rows: pd.DataFrame, colours: Scala
     axes.set_xlabel("$n / (M \\log M)$")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.set_ylim(-0.03, 1.03)
-    axes.legend(loc="upper left", fontsize=7.5, handlelength=1.8, labelspacing=0.25)
+    _mark_training(axes, rows)
+
+
+def _mark_training(axes: Axes, rows: pd.DataFrame) -> None:
+    """The range of n_c over the abelian groups."""
+    abelian = rows[rows["max_irrep_dim"] == 1].dropna(subset="trained")
+    if len(abelian):
+        n_c = _line(abelian, "trained")[1]
+        label = "$n_c$ in training, $d_k = 1$"
+        axes.axvspan(n_c.min(), n_c.max(), color=BLUE, alpha=0.3, linewidth=0, label=label)
 
 
 def _over_splits(shares: pd.DataFrame) -> "pd.Series[float]":
@@ -114,7 +124,7 @@ def _thresholds(axes: Axes, rows: pd.DataFrame, delta: float) -> None:
     axes.plot(*_line(abelian, "theorem4"), "--", color=GREY, linewidth=1.2, label=label)
     _fitted(axes, abelian)
     for name, colour, marker, label in (
-        ("kept_most", ORANGE, "v", f"kept by $\\hat E$: {1 - delta:.0%} of the features"),
+        ("kept_most", ORANGE, "v", f"kept by $\\hat E$: {100 * (1 - delta):g} % of the features"),
         ("kept_half", ORANGE, "o", "kept by $\\hat E$: half of them"),
         ("trained", BLUE, "s", "measured in training, $n_c$"),
     ):
@@ -147,10 +157,9 @@ def _fitted(axes: Axes, abelian: pd.DataFrame) -> None:
     if told.empty:
         return
     (orders, low), (_, high) = _line(told, "fitted_low"), _line(told, "fitted_high")
+    label = "law fitted to $n_c$, at $d_k = 1$"
+    axes.plot(*_line(told, "fitted"), color=_LAW, linewidth=1.5, label=label)
     axes.fill_between(orders, low, high, color=_LAW, alpha=0.2, linewidth=0, label="its 95 % band")
-    axes.plot(
-        *_line(told, "fitted"), color=_LAW, linewidth=1.5, label="law fitted to $n_c$, $d_k = 1$"
-    )
 
 
 def _points(

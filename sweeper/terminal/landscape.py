@@ -46,7 +46,7 @@ def measure(
         starts: Features of each irrep dimension, and random starts, a split, at least.
 
     Returns:
-        The three thresholds, and all shares.
+        The three thresholds, with the laws fitted to these groups; and all shares.
 
     Raises:
         GroupError: A name stands for no group, before anything is climbed.
@@ -65,7 +65,8 @@ def measure(
                 landscape.kept_share(n_train, seed)
                 landscape.random_share(n_train, seed)
         shares.append(landscape.shares())
-    fits: list[LawFit] = [] if cells is None else fit_laws(cells)
+    shown = {group.name for group in groups}
+    fits: list[LawFit] = [] if cells is None else fit_laws(cells[cells["group"].isin(shown)])
     best = {fit.setting: fit for fit in fits if fit.law}  # Theorem 4 where it was fitted
     rows = three_thresholds(pd.concat(kept), cells, list(best.values()), delta)
     return rows, pd.concat(shares, ignore_index=True)

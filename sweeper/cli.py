@@ -602,6 +602,75 @@ def figures(
         click.echo(path)
 
 
+@main.command(epilog=f"{_example}sweeper landscape results/quickstart --out three.csv")
+@click.argument("results", required=False)
+@click.option("--groups", "names", metavar="NAME,…", help="Instead of those of the results.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=3, show_default=True,
+    help="Splits a group at most; those that were trained on.",
+)  # fmt: skip
+@click.option(
+    "--starts", type=click.IntRange(2), default=48, show_default=True,
+    help="Ascents a split and training size, at least.",
+)  # fmt: skip
+@click.option(
+    "--delta", type=click.FloatRange(0, 0.5, min_open=True, max_open=True), default=0.05,
+    show_default=True, callback=_finite, help="Failure probability δ of Theorem 4.",
+)  # fmt: skip
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="FILE",
+    help="Write the table: .parquet or .csv; and FILE-shares beside it.",
+)  # fmt: skip
+@click.option(
+    "--figure", type=click.Path(path_type=Path), metavar="FILE",
+    help="Instead of figures/landscape.png and .svg of the results, or FILE.png beside the table.",
+)  # fmt: skip
+@as_json
+@_complains
+def landscape(
+    results: str | None,
+    names: str | None,
+    seeds: int,
+    starts: int,
+    delta: float,
+    out: Path | None,
+    figure: Path | None,
+    as_json: bool,
+) -> None:
+    """Compare three thresholds: trained, kept by the energy, and by formula.
+
+    Climbs the empirical energy of the train splits from the features of every irrep: from how many
+    pairs on does it keep half of them, and all but a share δ? Seconds a group of order 23, minutes
+    at order 100.
+    """
+    given = [name for name in (names or "").split(",") if name.strip()]
+    if results is None and not given:
+        raise click.UsageError("give a results folder, or --groups")
+    if out and out.suffix not in (".parquet", ".csv"):
+        raise click.BadParameter(f"{out}: neither .parquet nor .csv", param_hint="--out")
+    if figure and figure.suffix not in (".png", ".svg", ".pdf"):
+        raise click.BadParameter(f"{figure}: none of .png, .svg and .pdf", param_hint="--figure")
+    from sweeper.terminal import landscape as terminal
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    records = None if results is None else _load(results)
+    rows, shares = terminal.measure(records, given, seeds, delta, say, starts)
+    if out:
+        terminal.write(rows, out)
+        terminal.write(shares, out.with_stem(f"{out.stem}-shares"))
+    paths = terminal.figure_paths(results, out, figure)
+    for path in terminal.draw(rows, shares, delta, paths):
+        say(f"drew {path}")
+    if as_json:
+        from analysis.tables import plain
+
+        click.echo(json.dumps(plain(rows), indent=2, ensure_ascii=False))
+    else:
+        terminal.print_rows(rows, delta, _console())
+
+
 @main.command(epilog=f"{_example}sweeper groups S4")
 @click.argument("name", required=False)
 @click.option(

@@ -18,6 +18,7 @@ COMMANDS = [
     "thresholds",
     "fit",
     "figures",
+    "landscape",
     "groups",
     "schema",
     "version",

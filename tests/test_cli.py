@@ -20,6 +20,7 @@ COMMANDS = [
     "scaling",
     "collapse",
     "figures",
+    "landscape",
     "groups",
     "schema",
     "version",

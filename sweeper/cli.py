@@ -17,6 +17,8 @@ from rich.table import Table
 from sweeper.spec.problems import SpecError
 from sweeper.store.provenance import code_version, library_versions
 from sweeper.store.results import ResultsError, ResultsFolder
+from sweeper.tasks.catalogue import CATALOGUES
+from sweeper.tasks.group import GroupError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +40,7 @@ def _complains(command: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except (SpecError, ResultsError) as error:
+        except (SpecError, ResultsError, GroupError) as error:
             click.echo(str(error), err=True)
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
@@ -468,6 +470,53 @@ def figures(results: str, out: Path | None) -> None:
     _load(results)
     for path in draw_all(results, out or ResultsFolder.at(results).figures):
         click.echo(path)
+
+
+@main.command(epilog=f"{_example}sweeper groups S4")
+@click.argument("name", required=False)
+@click.option(
+    "--table", type=click.Path(path_type=Path), metavar="FILE",
+    help="A Cayley table instead of a name: CSV, JSON lines or Parquet.",
+)  # fmt: skip
+@click.option("--catalogue", type=click.Choice(list(CATALOGUES)), help="List a collection.")
+@click.option(
+    "--delta", type=click.FloatRange(0, 1, min_open=True), default=0.05, show_default=True,
+    callback=_finite, help="Failure probability in Theorem 4.",
+)  # fmt: skip
+@as_json
+@_complains
+def groups(
+    name: str | None, table: Path | None, catalogue: str | None, delta: float, as_json: bool
+) -> None:
+    """List the groups that can be named, or tell what theory says of one.
+
+    Its irreps with their types, both conventions of d, the energies of its features, and the
+    number of training pairs that is predicted.
+    """
+    if sum(one is not None for one in (name, table, catalogue)) > 1:
+        raise click.UsageError("give one of NAME, --table and --catalogue")
+    from sweeper.tasks.groups import group_named, read_table
+    from sweeper.terminal import groups as terminal
+
+    console = _console()
+    found: object
+    if catalogue:
+        if as_json:
+            found = terminal.listed(CATALOGUES[catalogue], delta)
+        else:
+            terminal.print_catalogue(CATALOGUES[catalogue], delta, console)
+    elif table or name is not None:
+        group = read_table(table) if table else group_named(name)
+        if as_json:
+            found = terminal.described(group, delta)
+        else:
+            terminal.print_group(group, delta, console)
+    elif as_json:
+        found = terminal.listing()
+    else:
+        terminal.print_listing(console)
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 @main.command(epilog=f"{_example}sweeper schema > sweep.schema.json")

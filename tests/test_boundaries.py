@@ -13,7 +13,13 @@ ALLOWED = {
     "sweeper.store": {"sweeper.spec", "sweeper.tasks"},
     "sweeper.learn": {"sweeper.spec", "sweeper.store", "sweeper.tasks"},
     "sweeper.run": {"sweeper.learn", "sweeper.spec", "sweeper.store", "sweeper.tasks"},
-    "sweeper.terminal": {"analysis", "sweeper.run", "sweeper.spec", "sweeper.store"},
+    "sweeper.terminal": {
+        "analysis",
+        "sweeper.run",
+        "sweeper.spec",
+        "sweeper.store",
+        "sweeper.tasks",
+    },
     "analysis": {"sweeper.store", "sweeper.tasks"},
 }
 HEAVY = {"torch": {"sweeper.learn"}, "ray": {"sweeper.run"}}

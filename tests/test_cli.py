@@ -18,6 +18,7 @@ COMMANDS = [
     "thresholds",
     "fit",
     "figures",
+    "groups",
     "schema",
     "version",
 ]

@@ -20,10 +20,9 @@ from numpy.typing import NDArray
 from analysis.figures.style import ACCURACY_COLOURS, PANEL, message, order_axis, styled, wrapped
 from analysis.laws import LawFit
 from analysis.loading import setting_labels
+from sweeper.tasks.predictions import CRITICAL_RATIO
 
 Array = NDArray[np.float64]
-CRITICAL_RATIO = 2.7482
-"""Of the paper's public code: n/M² = 2.7482·log(M)/M, for groups with d_k = 1."""
 _LAW, _REFERENCE, _NOT_RUN = "#d62728", "white", "0.88"
 _CASED = [pe.Stroke(linewidth=3, foreground="black"), pe.Normal()]
 _CASED_WHITE = [pe.Stroke(linewidth=3.4, foreground="white"), pe.Normal()]

@@ -1,58 +1,34 @@
-"""Finite groups as Cayley tables. Symbols as in docs/glossary.md."""
+"""Finite groups by name: the one door to them. How names are written: `sweeper.tasks.notation`."""
 
-import re
-from dataclasses import dataclass
+from functools import lru_cache
 
-import numpy as np
-from numpy.typing import NDArray
+from sweeper.tasks.families import cyclic
+from sweeper.tasks.group import MAX_ORDER, Group, GroupError
+from sweeper.tasks.notation import parse
+from sweeper.tasks.tables import read_table, register, tables_in
 
-
-@dataclass(frozen=True, eq=False)
-class Group:
-    """A finite group H, given by its multiplication.
-
-    Attributes:
-        name: Conventional name, such as "Z23"; the same in specs, records and figures.
-        table: (M, M) int64; `table[a, b]` is the index of a·b.
-        irrep_dims: Dimensions d_k of the complex irreps, ascending; Σ d_k² = M.
-    """
-
-    name: str
-    table: NDArray[np.int64]
-    irrep_dims: tuple[int, ...]
-
-    @property
-    def order(self) -> int:
-        """M, the number of elements."""
-        return len(self.table)
-
-    @property
-    def max_irrep_dim(self) -> int:
-        """The largest d_k; 1 for every abelian group."""
-        return self.irrep_dims[-1]
+__all__ = [
+    "MAX_ORDER",
+    "Group",
+    "GroupError",
+    "cyclic",
+    "group_named",
+    "read_table",
+    "register",
+    "tables_in",
+]
 
 
-def cyclic(order: int) -> Group:
-    """The integers modulo M under addition.
-
-    Args:
-        order: M, at least 1.
-    """
-    elements = np.arange(order)
-    return Group(
-        name=f"Z{order}",
-        table=(elements[:, None] + elements[None, :]) % order,
-        irrep_dims=(1,) * order,
-    )
-
-
+@lru_cache(maxsize=64)
 def group_named(name: str) -> Group:
-    """The group that a trial's `group` column names.
+    """The group that a name stands for, such as "Z23", "Z4xZ7", "D12" or "<(1 2 3), (1 2)>".
+
+    All spellings of a name give the group of its canonical name; `group_named(name).name` is how
+    to canonicalise one. Cheap: no table is built.
 
     Raises:
-        ValueError: No group has this name.
+        GroupError: No group has this name, or it is larger than MAX_ORDER; a ValueError. A table's
+            name is known only after `read_table` or `register` in the same process.
     """
-    match = re.fullmatch(r"Z([1-9]\d*)", name)
-    if match is None:
-        raise ValueError(f"unknown group {name!r}; valid names are Z2, Z3, Z4, …")
-    return cyclic(int(match[1]))
+    group = parse(name)
+    return group if group.name == name else group_named(group.name)

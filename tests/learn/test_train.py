@@ -137,10 +137,10 @@ def test_a_huge_learning_rate_diverges_and_leaves_its_neighbours_alone(trial: Ma
 
 
 def test_an_error_is_recorded_with_its_traceback_and_the_others_go_on(trial: Make) -> None:
-    broken, sound = trial(11, 80, group="Q8"), trial(11, 95, max_steps=50)
+    broken, sound = trial(11, 80, group="C8"), trial(11, 95, max_steps=50)
     found = results([broken, sound])
     assert found[broken.fingerprint].outcome is Outcome.FAILED
-    assert "unknown group 'Q8'" in str(found[broken.fingerprint].error)
+    assert "unknown group 'C8'" in str(found[broken.fingerprint].error)
     assert "Traceback" in str(found[broken.fingerprint].error)
     assert found[sound.fingerprint].outcome is not Outcome.FAILED
 

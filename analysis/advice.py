@@ -113,8 +113,7 @@ def _longer(cells: pd.DataFrame) -> str:
     runs = int(cells["n_runs"].sum())
     return (
         f"Raise max_steps from {steps:,} to {2 * steps:,}. Another horizon is another trial:"
-        f" {runs:,} runs for all of this setting, or about {SEARCH_RUNS * len(cells):,} with"
-        " design: boundary."
+        f" {_either(runs, SEARCH_RUNS * len(cells), 'for all of this setting')}."
     )
 
 
@@ -182,7 +181,7 @@ def _apart(law: Law, kept: list[str], orders: Array) -> float:
 
 def _proposal(added: list[int], finer: int, wide: float, apart: float, cells: pd.DataFrame) -> str:
     text = (
-        f"To tell them apart, add orders at both ends, such as"
+        f"To tell them apart, add orders, such as"
         f" M = {listed([str(order) for order in added])} ({_runs(len(added), cells)})"
     )
     if finer > 1:
@@ -203,9 +202,14 @@ def _runs(n_groups: int, cells: pd.DataFrame) -> str:
     seeds = int(cells.groupby("group").size().median())
     sizes = int(cells["n_runs"].median())
     grid, search = n_groups * seeds * sizes, n_groups * seeds * SEARCH_RUNS
-    if sizes <= SEARCH_RUNS:
-        return f"about {grid:,} runs, with {_count(seeds, 'seed')}"
-    return f"{grid:,} runs on a grid like this one, or about {search:,} with design: boundary"
+    return _either(grid, search, f"of {_count(seeds, 'seed')} each on a grid like this one")
+
+
+def _either(grid: int, search: int, what: str) -> str:
+    """So many runs, and the fewer that a search takes, where they are much fewer."""
+    if grid < 2 * search:
+        return f"about {grid:,} runs"
+    return f"{grid:,} runs {what}, or about {search:,} with design: boundary"
 
 
 def _proposed(orders: Array) -> Iterator[int]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.store.records import DEFAULTS, RECORD_SCHEMA
+from sweeper.store.records import CURVE_SCHEMA, DEFAULTS, RECORD_SCHEMA
 from sweeper.store.results import ResultsFolder
 
 _NAMES = RECORD_SCHEMA.names
@@ -62,17 +62,27 @@ def load_curves(location: str | Path, fingerprints: Sequence[str] | None = None)
     Raises:
         ResultsError: A shard cannot be read; the message names it.
     """
-    table = ResultsFolder.at(location).curves()
-    if fingerprints is not None:
-        wanted = pa.array(fingerprints, pa.string())
-        table = table.filter(pc.is_in(table["fingerprint"], value_set=wanted))
-    table = table.combine_chunks()
+    folder = ResultsFolder.at(location)
+    table = (
+        folder.curves() if fingerprints is None else _curves_of(folder, fingerprints)
+    ).combine_chunks()
     run = pc.list_parent_indices(table["step"])
     measured = [name for name in table.column_names if name != "fingerprint"]
     columns = {"fingerprint": table["fingerprint"].take(run)}
     columns |= {name: pc.list_flatten(table[name]) for name in measured}
     frame: pd.DataFrame = pa.table(columns).to_pandas()
     return frame
+
+
+def _curves_of(folder: ResultsFolder, fingerprints: Sequence[str]) -> pa.Table:
+    """The curves of some runs: shard by shard, for those of all may not fit in memory."""
+    wanted = pa.array(fingerprints, pa.string())
+    found = [CURVE_SCHEMA.empty_table()]
+    for name in folder.shards():
+        here = pc.is_in(folder.curves_shard(name, ["fingerprint"])["fingerprint"], wanted)
+        if pc.any(here).as_py():
+            found.append(folder.curves_shard(name).filter(here))
+    return pa.concat_tables(found)
 
 
 def settings(records: pd.DataFrame) -> list[str]:

@@ -519,6 +519,23 @@ def groups(
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
+@main.command(epilog=f"{_example}sweeper report results/quickstart")
+@folder_argument
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help="Instead of report.html in RESULTS.",
+)  # fmt: skip
+@_complains
+def report(results: str, out: Path | None) -> None:
+    """Write one HTML file: verdicts, an interactive phase diagram, tables, provenance.
+
+    It opens without a network, and prints.
+    """
+    from analysis.report import write_report
+
+    click.echo(write_report(results, out))
+
+
 @main.command(epilog=f"{_example}sweeper schema > sweep.schema.json")
 def schema() -> None:
     """Print the JSON schema of a spec, for editors."""

@@ -18,6 +18,7 @@ COMMANDS = [
     "thresholds",
     "fit",
     "figures",
+    "report",
     "groups",
     "schema",
     "version",
@@ -130,7 +131,15 @@ def test_figures_are_drawn_where_they_are_told(results: Path, tmp_path: Path) ->
     assert all(path.stat().st_size > 5000 for path in tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("command", ["status", "thresholds", "fit", "figures"])
+def test_the_report_is_one_file_and_says_where(results: Path, tmp_path: Path) -> None:
+    said = sweeper("report", str(results), "--out", str(tmp_path / "deep" / "page.html"))
+    assert said.strip() == str(tmp_path / "deep" / "page.html")
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["page.html"]
+    assert sweeper("report", str(results)).strip() == str(results / "report.html")
+    assert "two_layer, K 64, square, mse, adam" in (results / "report.html").read_text()
+
+
+@pytest.mark.parametrize("command", ["status", "thresholds", "fit", "figures", "report"])
 def test_a_folder_without_results_is_told(command: str, tmp_path: Path) -> None:
     said = sweeper(command, str(tmp_path / "none"), code=2)
     assert str(tmp_path / "none") in said
@@ -141,7 +150,7 @@ def test_a_folder_without_results_is_told(command: str, tmp_path: Path) -> None:
 def test_a_broken_shard_is_named_by_every_reader(results: Path, tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "a.parquet").write_bytes(b"not parquet")
-    for command in ("thresholds", "fit", "figures"):
+    for command in ("thresholds", "fit", "figures", "report"):
         said = sweeper(command, str(tmp_path), code=2)
         assert f"{tmp_path}/records/a.parquet: cannot read this shard" in said
         assert "Traceback" not in said

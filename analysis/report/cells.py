@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -99,7 +100,9 @@ def aggregate(records: pd.DataFrame) -> Cells:
         keep = cell < MOST_CELLS
         notes.append(f"Only {MOST_CELLS:,} of {count:,} cells are shown.")
     of_run = np.where(keep, cell, -1)
-    table = _summaries(records[keep], cell[keep], {n: codes[keep] for n, (_, codes) in coded.items()})
+    table = _summaries(
+        records[keep], cell[keep], {n: codes[keep] for n, (_, codes) in coded.items()}
+    )
     return Cells(axes, table, of_run, notes)
 
 
@@ -112,7 +115,7 @@ def _varying(records: pd.DataFrame) -> list[str]:
     names = ["group_order"]
     if records["group"].nunique() > records["group_order"].nunique():
         names += ["group"]
-    if records["max_irrep_dim"].nunique() > 1:
+    if records["max_irrep_dim"].min() < records["max_irrep_dim"].max():
         names += ["max_irrep_dim"]
     return names + settings(records)
 
@@ -133,7 +136,8 @@ def _binned(records: pd.DataFrame, bins: int) -> Codes:
     np.minimum.at(lows, group, log_n)
     np.maximum.at(highs, group, log_n)
     width = np.maximum(highs - lows, 1e-9)[group]
-    return np.minimum((bins * (log_n - lows[group]) / width).astype(np.intp), bins - 1)
+    found: Codes = np.minimum((bins * (log_n - lows[group]) / width).astype(np.intp), bins - 1)
+    return found
 
 
 def _summaries(records: pd.DataFrame, cell: Codes, codes: dict[str, Codes]) -> pd.DataFrame:
@@ -146,7 +150,9 @@ def _summaries(records: pd.DataFrame, cell: Codes, codes: dict[str, Codes]) -> p
     np.maximum.at(high, cell, n)
     log_n = np.bincount(cell, np.log(n), minlength=count)
     outcome = records["outcome"].to_numpy()
-    columns: dict[str, NDArray[np.generic]] = {name: values[first] for name, values in codes.items()}
+    columns: dict[str, NDArray[np.generic]] = {
+        name: values[first] for name, values in codes.items()
+    }
     columns |= {
         "M": records["group_order"].to_numpy()[first],
         "n": np.where(low == high, low, np.round(np.exp(log_n / np.maximum(runs, 1)), 1)),
@@ -167,7 +173,8 @@ def _mean(values: "pd.Series[float]", cell: Codes, count: int, digits: int) -> N
     there = ~np.isnan(numbers)
     totals = np.bincount(cell[there], numbers[there], minlength=count)
     counts = np.bincount(cell[there], minlength=count)
-    return np.round(np.divide(totals, counts, out=np.full(count, np.nan), where=counts > 0), digits)
+    means = np.divide(totals, counts, out=np.full(count, np.nan), where=counts > 0)
+    return np.asarray(np.round(means, digits))
 
 
 def runs_shown(records: pd.DataFrame, cells: Cells, thresholds: pd.DataFrame) -> pd.DataFrame:
@@ -204,7 +211,8 @@ def _distance(records: pd.DataFrame, thresholds: pd.DataFrame) -> NDArray[np.flo
     keys = pd.MultiIndex.from_arrays([setting_labels(records), records["group"]])
     at = means.index.get_indexer(keys)
     found = np.where(at >= 0, means.to_numpy()[at] if len(means) else np.nan, np.nan)
-    return np.nan_to_num(np.abs(np.log(records["n_train"].to_numpy(float)) - found), nan=np.inf)
+    distance = np.abs(np.log(records["n_train"].to_numpy(float)) - found)
+    return np.asarray(np.nan_to_num(distance, nan=np.inf))
 
 
 def plain_runs(shown: pd.DataFrame, read_curves: ReadCurves) -> dict[str, Plain]:
@@ -258,5 +266,5 @@ def _spread(count: int) -> Codes:
     )
 
 
-def _rounded(column: "pd.Series[float]") -> list[object]:
-    return column.round(5).tolist() if column.dtype.kind == "f" else column.tolist()
+def _rounded(column: "pd.Series[Any]") -> list[Any]:
+    return (column.round(5) if column.dtype.kind == "f" else column).tolist()

@@ -76,6 +76,7 @@ def gather(records: pd.DataFrame, read_curves: ReadCurves, origin: Origin) -> Pa
         read_curves: Where the curves of the runs that are shown come from.
         origin: Where the records come from.
     """
+    records = records.reset_index(drop=True)
     labels = setting_labels(records)
     found = thresholds(records)
     checks = {check.setting: check for check in horizon_check(records)}
@@ -158,10 +159,10 @@ def _decisions(sections: list[Section], count: int) -> str:
 
 
 def _runs_in_words(records: pd.DataFrame) -> str:
-    orders = records["group_order"]
+    low, high = records["group_order"].min(), records["group_order"].max()
     counts = records["outcome"].value_counts()
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
-    span_of = f"M = {orders.min()} to {orders.max()}" if orders.nunique() > 1 else f"M = {orders[0]}"
+    span_of = f"M = {low}" + (f" to {high}" if low < high else "")
     groups = records["group"].nunique()
     return (
         f"{len(records):,} run{'s' * (len(records) != 1)} of {groups:,} group"
@@ -172,10 +173,15 @@ def _runs_in_words(records: pd.DataFrame) -> str:
 def _counts(records: pd.DataFrame, labels: "pd.Series[str]") -> Table:
     table = pd.crosstab(labels.to_numpy(), records["outcome"].to_numpy())
     kinds = [kind for kind in Outcome if kind in table.columns]
-    hours = (records["wall_time_s"] / 3600).groupby(labels.to_numpy()).sum()
+    hours = (records["wall_time_s"] / 3600).groupby(labels.to_numpy()).sum().to_numpy()
     rows = [
-        [str(name), *(f"{row[kind]:,}" for kind in kinds), f"{row.sum():,}", f"{hours[name]:,.2f}"]
-        for name, row in table.iloc[:MOST_SETTINGS].iterrows()
+        [
+            str(name),
+            *(f"{row[kind]:,}" for kind in kinds),
+            f"{row.sum():,}",
+            f"{hours.iloc[i]:,.2f}",
+        ]
+        for i, (name, row) in enumerate(table.iloc[:MOST_SETTINGS].iterrows())
     ]
     if len(table) > 1:
         total = table.sum()
@@ -197,11 +203,12 @@ def _diagram(
     found: pd.DataFrame,
     lines: dict[str, Plain],
 ) -> dict[str, Plain]:
-    numbers = {
+    numbers: dict[str, dict[object, int]] = {
         axis.name: {value: i for i, value in enumerate(axis.values)} for axis in cells.axes
     }
     how = settings(records)
     labels = labels.drop_duplicates().sort_values()
+    firsts = records.loc[labels.index].to_dict("records")
     return {
         "axes": [plain(axis) for axis in cells.axes],
         "sizes": [{"name": name, "label": text} for name, text in SIZES.items()],
@@ -211,10 +218,10 @@ def _diagram(
         "settings": [
             {
                 "words": name,
-                "where": {axis: numbers[axis][records.at[row, axis]] for axis in how},
+                "where": {axis: numbers[axis][here[axis]] for axis in how},
                 "lines": lines[name],
             }
-            for row, name in labels.items()
+            for here, name in zip(firsts, labels, strict=True)
             if name in lines
         ],
         "thresholds": threshold_marks(found, numbers),

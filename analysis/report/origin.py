@@ -60,11 +60,12 @@ def failures(records: pd.DataFrame) -> list[Failure]:
     errors = failed["error"].fillna("no error was kept")
     causes = errors.str.strip().str.rsplit("\n", n=1).str[-1]
     found = []
-    for cause, part in failed.groupby(causes):
-        one = part.sort_values("fingerprint").iloc[0]
-        where = f"{one['group']}, n = {one['n_train']}, seeds {one['split_seed']}/{one['init_seed']}"
-        text = str(errors[one.name])[-_LONGEST:]
-        found.append(Failure(str(cause), len(part), one["fingerprint"], where, text))
+    for cause, part in failed.assign(error=errors).groupby(causes):
+        one = part.sort_values("fingerprint").iloc[0].to_dict()
+        seeds = f"seeds {one['split_seed']}/{one['init_seed']}"
+        where = f"{one['group']}, n = {one['n_train']}, {seeds}"
+        error = one["error"][-_LONGEST:]
+        found.append(Failure(str(cause), len(part), one["fingerprint"], where, error))
     return sorted(found, key=lambda one: -one.count)[:MOST_CAUSES]
 
 

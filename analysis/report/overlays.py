@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.brackets import BracketStatus
 from analysis.laws import Array, LawFit
 from analysis.tables import Plain, plain
-from sweeper.tasks.predictions import CRITICAL_RATIO, critical_pairs
+from sweeper.tasks.predictions import CRITICAL_RATIO
 
 POINTS = 60
 _ABOVE = (BracketStatus.NONE_GENERALIZED, BracketStatus.UNRESOLVED)
@@ -40,7 +40,7 @@ def law_lines(fits: Sequence[LawFit], orders: "pd.Series[int]", decided: bool) -
         n = M * np.log(M) * np.exp(_log_constant(groups, lambda m: m * np.log(m)))
         lines.append(_line("M log M, best constant", "M log M", dim, M, n))
     M = _along(orders)
-    n = np.array([critical_pairs(float(order), 1) for order in M])
+    n = CRITICAL_RATIO * M * np.log(M)
     lines.append(_line(f"{CRITICAL_RATIO} M log M (paper's code, d_k = 1)", "paper", 1, M, n))
     return lines
 

@@ -15,6 +15,8 @@ const Diagram = (() => {
     paper: { label: "2.7482 M log M of the paper's code", colour: "#ffffff", dash: "dashdot", on: false },
     thresholds: { label: "thresholds n_c, with all seeds' brackets", colour: "#ffffff", dash: null, on: true },
   };
+  // Named one by one: plotly has some that lead to its makers' site.
+  const BUTTONS = [["toImage", "zoom2d", "pan2d", "resetScale2d"]];
   const digits = (value, many = 3) => value.toLocaleString("en-US", { maximumSignificantDigits: many, useGrouping: value >= 1000 });
   const whole = (value) => Math.round(value).toLocaleString("en-US");
   // Plotly reads some HTML in its labels: what comes from records must not be it.
@@ -146,10 +148,10 @@ const Diagram = (() => {
     return found;
   }
 
-  function draw(element, view, toggles, theme) {
+  function draw(element, view, toggles, theme, onPaper) {
     const bricks = Pivot.gather(view);
     const settings = Pivot.settings(view);
-    state = { element, view, theme, bricks, colour: COLOURS[view.colour], cursor: null, selected: null };
+    state = { element, view, theme, bricks, colour: COLOURS[view.colour], cursor: null, selected: null, onPaper };
     if (!bricks.length) return state;
     const edges = Pivot.layout(view, bricks);
     const setting = settings.length === 1 ? settings[0] : null;
@@ -159,12 +161,12 @@ const Diagram = (() => {
     if (narrow) Object.assign(map.colorbar, { orientation: "h", y: -0.22, yanchor: "top", title: { ...map.colorbar.title, side: "top" } });
     const layout = {
       paper_bgcolor: theme.ground, plot_bgcolor: theme.empty, font: { family: "system-ui, DejaVu Sans, sans-serif", size: 13, color: theme.text },
-      margin: { l: 56, r: 8, t: 10, b: 48 }, hovermode: "closest", dragmode: "zoom", shapes: [],
+      margin: { l: 56, r: 8, t: 30, b: 48 }, hovermode: "closest", dragmode: "zoom", shapes: [],
       hoverlabel: { bgcolor: theme.panel, bordercolor: theme.soft, font: { color: theme.text, size: 13 }, align: "left" },
       xaxis: axisLayout(view.x, [edges.across[0], edges.across[edges.across.length - 1]], theme, false),
       yaxis: axisLayout(view.y, [edges.up[0], edges.up[edges.up.length - 1]], theme, true),
     };
-    Plotly.react(element, [map, ...lines, ...marks], layout, { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] });
+    Plotly.react(element, [map, ...lines, ...marks], layout, { displaylogo: false, responsive: true, modeBarButtons: BUTTONS });
     state.setting = setting;
     return state;
   }
@@ -177,7 +179,8 @@ const Diagram = (() => {
 
   function mark() {
     const shapes = [];
-    if (state.selected) shapes.push(...outline(state.selected, "#ffffff", "solid"));
+    if (!state.bricks.length) return;
+    if (state.selected && !state.onPaper) shapes.push(...outline(state.selected, "#ffffff", "solid"));
     if (state.cursor) shapes.push(...outline(state.cursor, "#ffd166", "solid"));
     Plotly.relayout(state.element, { shapes });
   }

@@ -107,7 +107,7 @@
 
   function redraw() {
     const old = open, theme = colours();
-    const state = Diagram.draw(get("map"), view, toggles, theme);
+    const state = Diagram.draw(get("map"), view, toggles, theme, onPaper);
     const lined = view.x === "group_order" && Pivot.isSize(view.y);
     get("overlays").disabled = !Pivot.isSize(view.y);
     get("drawn").textContent = !state.bricks.length ? "Nothing was run with these values together." :

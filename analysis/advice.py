@@ -66,15 +66,17 @@ def advise(fit: LawFit, check: HorizonCheck, cells: pd.DataFrame) -> Advice:
         return Advice(Decision.UNDECIDED, _HORIZON[check.status], (_longer(cells), *lost))
     if fit.status is not FitStatus.OK:
         headline = f"{where} the exponent has no bounds, so no law is ruled out."
-        return Advice(Decision.UNDECIDED, headline, lost)
+        return Advice(Decision.UNDECIDED, headline, (*_more_groups(fit, cells), *lost))
     exponents = rival_exponents(law)
     kept = [name for name, exponent in exponents.items() if exponent in law.quoted_beta]
     if len(kept) > 1:
         headline = f"{where} {listed(kept)} cannot be told apart."
         return Advice(Decision.UNDECIDED, headline, (_orders_to_add(fit, law, kept, cells), *lost))
     bend = ""
-    if law.curvature and 0 not in law.curvature:
-        bend = " They bend from any power law over these orders, so this need not carry on."
+    # M log M itself bends down in x = ln(M/M*), by −x²/(2 ln² M*).
+    own = -((law.m_log_m_beta - 1) ** 2) / 2 if kept and "log" in kept[0] else 0.0
+    if law.curvature and 0 not in law.curvature and own not in law.curvature:
+        bend = " They bend over these orders in another way, so this need not carry on."
     which = f"{kept[0]} alone" if kept else "none"
     headline = f"{where} the thresholds are consistent with {which} of the laws compared.{bend}"
     return Advice(Decision.DECIDED, headline, ())
@@ -88,21 +90,35 @@ _HORIZON = {
 }
 
 
+_OUTSIDE = (
+    (BracketStatus.ALL_GENERALIZED, "n_high", "n_train below {}"),
+    (BracketStatus.NONE_GENERALIZED, "n_low", "n_train above {}, or a longer horizon"),
+    (BracketStatus.UNRESOLVED, "n_low", "a longer horizon, for runs still rose at n = {}"),
+)
+"""Where a threshold may lie that is not bracketed: the end of the bracket that is known."""
+
+
 def _no_law(fit: LawFit) -> str:
     have = len(fit.groups)
     if fit.status is FitStatus.NO_SPREAD:
         return f"No law yet: the {have} groups do not vary enough in order to fit one."
-    return f"No law yet: {_count(have, 'group')} with a threshold, and a fit needs three."
+    return f"No law yet: {_count(have, 'group')} with a threshold, and a fit needs {_needed(fit)}."
+
+
+def _needed(fit: LawFit) -> int:
+    """One group more than the power law has parameters."""
+    dims = fit.groups["irrep_dim"]
+    return 4 if len(dims) and dims.min() < dims.max() else 3
 
 
 def _more_groups(fit: LawFit, cells: pd.DataFrame) -> list[str]:
-    missing = max(1, 3 - len(fit.groups))
+    missing = max(1, _needed(fit) - len(fit.groups))
     if len(cells["group"].unique()) - len(fit.groups) >= missing:
         return []  # they are there: what they lack is said of each
     orders = cells["group_order"].unique()
     wanted = [order for order, _ in zip(_proposed(orders), range(missing + 2), strict=False)]
     return [
-        f"Add {missing} groups at least, and some two more for an interval worth having, such as"
+        f"Add {_count(missing, 'group')} at least, and some two more for an interval worth having, such as"
         f" M = {listed([str(order) for order in sorted(wanted)])}"
         f" ({_runs(len(wanted), cells)})."
     ]
@@ -120,17 +136,15 @@ def _longer(cells: pd.DataFrame) -> str:
 def _lost_groups(cells: pd.DataFrame) -> tuple[str, ...]:
     """What would give a threshold to the groups that have none for some seeds."""
     texts = []
-    for status, end, text in (
-        (BracketStatus.NONE_GENERALIZED, "n_low", "n_train above {}, or a longer horizon"),
-        (BracketStatus.UNRESOLVED, "n_low", "a longer horizon (runs were still rising at n = {})"),
-        (BracketStatus.ALL_GENERALIZED, "n_high", "n_train below {}"),
-    ):
-        part = cells[cells["status"] == status]
-        for (order, group), own in list(part.groupby(["group_order", "group"])):
-            edge = own[end].max() if end == "n_low" else own[end].min()
-            what = text.format(f"{edge:,.0f}")
-            seeds = _count(len(own), "seed")
-            texts.append(f"For {group} (M = {order}), add {what}: {seeds} without a threshold.")
+    for (order, group), own in cells[cells["n_c"].isna()].groupby(["group_order", "group"]):
+        wanted = []
+        for status, end, text in _OUTSIDE:
+            part = own.loc[own["status"] == status, end].astype(float)
+            if len(part):
+                edge = part.max() if end == "n_low" else part.min()
+                wanted.append(f"{text.format(f'{edge:,.0f}')} ({_count(len(part), 'seed')})")
+        if wanted:
+            texts.append(f"For {group} (M = {order}) add {listed(wanted)}.")
     more = len(texts) - _MOST_ORDERS
     return (*texts[:_MOST_ORDERS], f"And so for {more} more groups.") if more > 0 else tuple(texts)
 

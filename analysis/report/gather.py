@@ -179,7 +179,7 @@ def _counts(records: pd.DataFrame, labels: "pd.Series[str]") -> Table:
             str(name),
             *(f"{row[kind]:,}" for kind in kinds),
             f"{row.sum():,}",
-            f"{hours.iloc[i]:,.2f}",
+            f"{hours[i]:,.2f}",
         ]
         for i, (name, row) in enumerate(table.iloc[:MOST_SETTINGS].iterrows())
     ]

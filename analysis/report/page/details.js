@@ -66,11 +66,11 @@ const Details = (() => {
     if (!runs.length) {
       Plotly.purge(place);
       place.replaceChildren(element("p", "The page has no learning curve of this cell.", { class: "note" }));
-      place.style.height = "auto";
+      place.classList.remove("drawn");
       return;
     }
     if (!place.classList.contains("js-plotly-plot")) place.replaceChildren();
-    place.style.height = "";
+    place.classList.add("drawn");
     const traces = runs.flatMap((run, i) => {
       const [steps, test, train] = data.curves[data.runs.curve[run]];
       const colour = COLOURS[i % COLOURS.length];

@@ -94,8 +94,14 @@ def settings(records: pd.DataFrame) -> list[str]:
     Args:
         records: As `load` gives them.
     """
-    varies = records.groupby("group")[HOW_TRAINED].nunique().gt(1).any()
-    return [name for name in HOW_TRAINED if varies[name]]
+    differ = _differing(records)
+    varies = records.groupby("group")[differ].nunique().gt(1).any() if differ else {}
+    return [name for name in differ if varies[name]]
+
+
+def _differing(records: pd.DataFrame) -> list[str]:
+    """The columns of HOW_TRAINED that are not the same in all runs."""
+    return [name for name in HOW_TRAINED if (records[name] != records[name].iloc[:1].max()).any()]
 
 
 def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
@@ -112,12 +118,12 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
         horizon 4000 steps", with the index of `records`.
     """
     varying = settings(records)
-    differs = records[HOW_TRAINED].nunique().gt(1)
+    differ = _differing(records)
     others = [
         name
         for name in HOW_TRAINED
         if name not in _ALWAYS_NAMED
-        and (differs[name] or not records[name].eq(DEFAULTS.get(name, records[name])).all())
+        and (name in differ or not records[name].eq(DEFAULTS.get(name, records[name])).all())
     ]
     number = (
         records.groupby(varying).ngroup().to_numpy() if varying else np.zeros(len(records), int)

@@ -31,6 +31,7 @@
     const box = document.createElement("select");
     for (const [key, text] of options) box.add(new Option(text, key));
     box.value = value;
+    box.setAttribute("aria-label", label);
     box.addEventListener("change", () => changed(box.value));
     const made = document.createElement("label");
     made.append(label, box);

@@ -118,8 +118,8 @@ def _more_groups(fit: LawFit, cells: pd.DataFrame) -> list[str]:
     orders = cells["group_order"].unique()
     wanted = [order for order, _ in zip(_proposed(orders), range(missing + 2), strict=False)]
     return [
-        f"Add {_count(missing, 'group')} at least, and some two more for an interval worth having, such as"
-        f" M = {listed([str(order) for order in sorted(wanted)])}"
+        f"Add {_count(missing, 'group')} at least, and some two more for an interval worth"
+        f" having, such as M = {listed([str(order) for order in sorted(wanted)])}"
         f" ({_runs(len(wanted), cells)})."
     ]
 

@@ -95,7 +95,9 @@ def settings(records: pd.DataFrame) -> list[str]:
         records: As `load` gives them.
     """
     differ = _differing(records)
-    varies = records.groupby("group")[differ].nunique().gt(1).any() if differ else {}
+    if not differ:
+        return []
+    varies = records.groupby("group")[differ].nunique().gt(1).any()
     return [name for name in differ if varies[name]]
 
 

@@ -50,12 +50,12 @@ class Axis:
     Attributes:
         name: Of the column.
         label: In words.
-        values: In order.
+        levels: Its values, in order.
     """
 
     name: str
     label: str
-    values: list[Plain]
+    levels: list[Plain]
 
 
 @dataclass(frozen=True)

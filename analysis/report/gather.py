@@ -204,7 +204,7 @@ def _diagram(
     lines: dict[str, Plain],
 ) -> dict[str, Plain]:
     numbers: dict[str, dict[object, int]] = {
-        axis.name: {value: i for i, value in enumerate(axis.values)} for axis in cells.axes
+        axis.name: {value: i for i, value in enumerate(axis.levels)} for axis in cells.axes
     }
     how = settings(records)
     labels = labels.drop_duplicates().sort_values()

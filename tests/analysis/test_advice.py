@@ -124,9 +124,9 @@ def test_too_few_groups_are_told_what_is_missing(cells: MakeFrame) -> None:
 def test_groups_without_a_threshold_are_told_which_side_to_add(cells: MakeFrame) -> None:
     table = pd.concat([cells(ORDERS[:3], np.array([200.0, 300.0, 400.0]), width=0.1)] * 2)
     table["init_seed"] = [0, 0, 0, 1, 1, 1]
-    table["status"] = ["none_generalized", "all_generalized", "unresolved", "all_generalized"] + [
-        "all_generalized",
-        "bracketed",
+    table["status"] = [
+        *("none_generalized", "all_generalized", "unresolved"),
+        *("all_generalized", "all_generalized", "bracketed"),
     ]
     table.iloc[:5, table.columns.get_loc("n_c")] = math.nan
     assert advice_on(table).to_add == (

@@ -73,7 +73,7 @@ def browser() -> Iterator["sync_api.Browser"]:
 
 @pytest.fixture
 def seen(browser: "sync_api.Browser", report: Path) -> Iterator[Watched]:
-    """The report just opened; at the end it must have asked for nothing and complained of nothing."""
+    """The report just opened. At the end it must have asked for nothing, and not complained."""
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     watched = Watched(page)
     page.goto(report.as_uri())

@@ -31,7 +31,7 @@ def sweep(records: MakeFrame, trial: MakeTrial) -> pd.DataFrame:
 
 def test_cells_pool_seeds_and_nothing_else(sweep: pd.DataFrame) -> None:
     found = aggregate(sweep)
-    assert [(axis.name, axis.values) for axis in found.axes] == [
+    assert [(axis.name, axis.levels) for axis in found.axes] == [
         ("group_order", [11, 23]),
         ("learning_rate", [0.002, 0.005]),
     ]
@@ -40,10 +40,9 @@ def test_cells_pool_seeds_and_nothing_else(sweep: pd.DataFrame) -> None:
     for cell, (_, runs) in enumerate(sweep.groupby(keys)):
         row = found.table.iloc[cell]
         assert (found.of_run[runs.index] == cell).all()
-        assert (
-            found.axes[0].values[int(row["group_order"])] == row["M"] == runs["group_order"].iloc[0]
-        )
-        assert found.axes[1].values[int(row["learning_rate"])] == runs["learning_rate"].iloc[0]
+        assert row["M"] == runs["group_order"].iloc[0]
+        assert found.axes[0].levels[int(row["group_order"])] == row["M"]
+        assert found.axes[1].levels[int(row["learning_rate"])] == runs["learning_rate"].iloc[0]
         assert row["n"] == row["n_low"] == row["n_high"] == runs["n_train"].iloc[0]
         for outcome, count in runs["outcome"].value_counts().items():
             assert row[outcome] == count

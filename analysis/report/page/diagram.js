@@ -25,14 +25,14 @@ const Diagram = (() => {
   let state = null;
 
   function describe(view, brick) {
-    const value = Pivot.axis(view.x).values[brick.column];
+    const value = Pivot.axis(view.x).levels[brick.column];
     const lines = [];
     const M = brick.M.size === 1 ? [...brick.M][0] : null;
     const [low, high] = brick.n;
     const n = low === high ? `n = ${whole(low)}` : `n = ${whole(low)} to ${whole(high)}`;
     lines.push(M ? `M = ${M}, ${n}` : n);
     if (view.x !== "group_order") lines.push(`${Pivot.label(view.x)}: ${value}`);
-    if (!Pivot.isSize(view.y) && view.y !== "group_order") lines.push(`${Pivot.label(view.y)}: ${Pivot.isLog(view.y) ? digits(Math.exp(brick.y)) : Pivot.axis(view.y).values[Math.round(brick.y)]}`);
+    if (!Pivot.isSize(view.y) && view.y !== "group_order") lines.push(`${Pivot.label(view.y)}: ${Pivot.isLog(view.y) ? digits(Math.exp(brick.y)) : Pivot.axis(view.y).levels[Math.round(brick.y)]}`);
     if (M && low === high) lines.push(`n/(M log M) = ${digits(Pivot.size.n_over_m_log_m(low, M))}, n/M² = ${digits(Pivot.size.train_fraction(low, M))}`);
     const outcomes = Object.entries(brick.counts).map(([name, count]) => `${whole(count)} ${name}`).join(", ");
     lines.push(`${whole(brick.runs)} run${brick.runs === 1 ? "" : "s"}: ${outcomes}`);
@@ -67,7 +67,7 @@ const Diagram = (() => {
   function thresholdTraces(view, toggles) {
     if (!toggles.thresholds || !Pivot.isSize(view.y)) return [];
     const marks = Pivot.thresholds(view);
-    const x = (mark) => (Pivot.isLog(view.x) ? Pivot.axis(view.x).values[mark.where[view.x]] : mark.where[view.x]);
+    const x = (mark) => (Pivot.isLog(view.x) ? Pivot.axis(view.x).levels[mark.where[view.x]] : mark.where[view.x]);
     const y = (mark, n) => shown(view, n, mark.M);
     const measured = marks.filter((mark) => mark.n_c !== null && mark.low !== null && mark.high !== null);
     const text = measured.map((mark) => `threshold of ${safe(mark.group)}: n_c = ${digits(mark.n_c, 4)}<br>n_c/(M log M) = ${digits(mark.n_c / (mark.M * Math.log(mark.M)))}<br>brackets within ${whole(mark.low)} to ${whole(mark.high)}, ${mark.seeds} of ${mark.of} seeds`);
@@ -120,12 +120,12 @@ const Diagram = (() => {
       ticks: "outside", ticklen: 4, tickcolor: theme.soft, linecolor: theme.soft, showline: true, mirror: true, automargin: true,
     };
     if (!Pivot.isLog(name)) {
-      const { values } = Pivot.axis(name);
-      return { ...common, type: "linear", range, tickvals: values.map((_, i) => i), ticktext: values.map((value) => safe(value)) };
+      const { levels } = Pivot.axis(name);
+      return { ...common, type: "linear", range, tickvals: levels.map((_, i) => i), ticktext: levels.map((value) => safe(value)) };
     }
     const log = { ...common, type: "log", range: range.map((value) => value / Math.LN10) };
     const low = Math.exp(range[0]), high = Math.exp(range[1]);
-    const nice = Pivot.isSize(name) ? niceTicks(low, high) : apart(Pivot.axis(name).values, high / low);
+    const nice = Pivot.isSize(name) ? niceTicks(low, high) : apart(Pivot.axis(name).levels, high / low);
     return { ...log, tickvals: nice, ticktext: nice.map((value) => digits(value, 4)), minor: { ticks: "" } };
   }
 

@@ -49,7 +49,7 @@
     const kept = view.filters;
     view.filters = {};
     for (const axis of data.axes) {
-      if (axis.name === view.x || axis.name === view.y || axis.values.length < 2) continue;
+      if (axis.name === view.x || axis.name === view.y || axis.levels.length < 2) continue;
       view.filters[axis.name] = axis.name in kept ? kept[axis.name] : axis.name in first ? first[axis.name] : -1;
     }
   }
@@ -68,7 +68,7 @@
       select("colour", colourNames().map((name) => [name, Diagram.COLOURS[name].label]), view.colour, change((value) => { view.colour = value; })),
     ];
     for (const [name, number] of Object.entries(view.filters)) {
-      const options = [[-1, "all"], ...Pivot.axis(name).values.map((value, i) => [i, String(value)])];
+      const options = [[-1, "all"], ...Pivot.axis(name).levels.map((value, i) => [i, String(value)])];
       made.push(select(Pivot.label(name), options, number, change((value) => { view.filters[name] = +value; })));
     }
     get("choices").replaceChildren(...made);

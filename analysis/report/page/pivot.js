@@ -26,10 +26,10 @@ const Pivot = (() => {
   // Positive numbers lie on a logarithmic axis, all else on one of names, equally spaced.
   function isLog(name) {
     if (isSize(name)) return true;
-    return axis(name).values.every((value) => typeof value === "number" && value > 0);
+    return axis(name).levels.every((value) => typeof value === "number" && value > 0);
   }
 
-  const place = (name, number) => (isLog(name) ? Math.log(axis(name).values[number]) : number);
+  const place = (name, number) => (isLog(name) ? Math.log(axis(name).levels[number]) : number);
 
   function edges(sorted, log) {
     if (!log) return [sorted[0] - 0.5, ...sorted.map((value) => value + 0.5)];

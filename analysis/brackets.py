@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from analysis.loading import setting_labels, settings
 from sweeper.store.records import Outcome
 from sweeper.tasks.cuts import best_cut
+from sweeper.tasks.task import count_tuples, task_label
 
 CELL = ["setting", "group", "group_order", "max_irrep_dim", "split_seed", "init_seed"]
 """The columns that name a cell: runs that differ in n_train alone."""
+_TASK = ["group", "group_order", "operands", "expression"]
 
 
 class BracketStatus(StrEnum):
@@ -99,8 +101,8 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
 
     Returns:
         One row a cell, in order of setting, order, group and seeds: the setting in words and its
-        columns, group, group_order, max_irrep_dim, split_seed, init_seed, the fields of Bracket,
-        n_excluded, and horizon_steps.
+        columns, group, group_order, max_irrep_dim, split_seed, init_seed, the task in words, its
+        tuples (M², for pairs in a group), the fields of Bracket, n_excluded, and horizon_steps.
     """
     axes = settings(records)
     runs = records.assign(
@@ -115,7 +117,10 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
     told = [i[counts[i]] for i in cells]
     found = [bracket(n_train[i], generalized[i], rising[i]) for i in told]
     names = runs.iloc[[i[0] for i in cells]][[*CELL, *axes]].reset_index(drop=True)
+    of_task = runs.iloc[[i[0] for i in cells]][_TASK].to_numpy().tolist()
     frame = names.assign(
+        task=[task_label(group, *how) for group, _, *how in of_task],
+        tuples=[count_tuples(*one) for one in of_task],
         **{field.name: [getattr(one, field.name) for one in found] for field in fields(Bracket)},
         n_excluded=[int(np.sum(~counts[i])) for i in cells],
         horizon_steps=[int(runs["horizon_steps"].iloc[i[0]]) for i in cells],

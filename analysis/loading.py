@@ -1,6 +1,6 @@
 """Results read as data frames, and what makes runs comparable: their setting."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,17 @@ _AXES = _NAMES[_NAMES.index("sweep") + 1 : _NAMES.index("train_fraction")]
 _CELL = {"group", "group_order", "n_train", "split_seed", "init_seed"}
 HOW_TRAINED = [name for name in [*_AXES, "numerics"] if name not in _CELL]
 """Columns that say how a run was trained, as opposed to on what and from which seeds."""
+
+_WHAT_IS_LEARNED = {
+    "operands": "{} operands",
+    "expression": "{} mod M",
+    "split": "{} split",
+    "label_noise": "label noise {}",
+}
+"""Columns that belong to the setting wherever they differ, and are named where they are no default:
+runs of two tasks are never pooled in one law."""
+_USUAL = DEFAULTS | {"split": "uniform"}
+"""What goes without saying."""
 
 _ALWAYS_NAMED = {
     "network": "{}",
@@ -98,7 +109,7 @@ def settings(records: pd.DataFrame) -> list[str]:
     if not differ:
         return []
     varies = records.groupby("group")[differ].nunique().gt(1).any()
-    return [name for name in differ if varies[name]]
+    return [name for name in differ if varies[name] or name in _WHAT_IS_LEARNED]
 
 
 def _differing(records: pd.DataFrame) -> list[str]:
@@ -121,25 +132,41 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
     """
     varying = settings(records)
     differ = _differing(records)
-    others = [
+    told = [
         name
         for name in HOW_TRAINED
-        if name not in _ALWAYS_NAMED
-        and (name in differ or not records[name].eq(DEFAULTS.get(name, records[name])).all())
+        if name in differ or (name in _USUAL and (records[name] != _USUAL[name]).any())
     ]
+    learned = [name for name in _WHAT_IS_LEARNED if name in told]
+    others = [name for name in told if name not in _ALWAYS_NAMED and name not in learned]
     number = (
         records.groupby(varying).ngroup().to_numpy() if varying else np.zeros(len(records), int)
     )
+    names = [*learned, *_ALWAYS_NAMED, *others]
     words = [
-        ", ".join(_words(name, part[name]) for name in [*_ALWAYS_NAMED, *others])
+        ", ".join(filter(None, (_words(name, part[name]) for name in names)))
         for _, part in records.groupby(number)
     ]
     return pd.Series([words[i] for i in number], index=records.index, dtype="str", name="setting")
 
 
-def _words(name: str, values: "pd.Series[Any]") -> str:
+def common_words(records: pd.DataFrame, without: Collection[str]) -> str:
+    """What all runs of a figure have in common, in words; a range where it varies all the same.
+
+    Args:
+        records: As `load` gives them.
+        without: Columns that the figure shows otherwise.
+    """
+    shown = [name for name in _ALWAYS_NAMED if name not in without]
+    return ", ".join(_words(name, records[name], "") for name in shown)
+
+
+def _words(name: str, values: "pd.Series[Any]", why: str = " with the order") -> str:
     distinct = sorted(values.unique().tolist())
     text = str(distinct[0])
     if len(distinct) > 1:
-        text += f"–{distinct[-1]} with the order"
-    return _ALWAYS_NAMED.get(name, name.replace("_", " ") + " {}").format(text)
+        text += f"–{distinct[-1]}{why}"
+    if name == "expression" and not text:
+        return ""
+    forms = _WHAT_IS_LEARNED | _ALWAYS_NAMED
+    return forms.get(name, name.replace("_", " ") + " {}").format(text)

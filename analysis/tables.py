@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.brackets import BracketStatus
+from analysis.finite_size import Collapse, collapse_words
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import FitStatus, LawFit, constants
 from analysis.words import span, verdict
@@ -66,24 +67,37 @@ def law_summary(fit: LawFit, check: HorizonCheck | None = None) -> dict[str, Pla
     }
 
 
+def collapse_summary(found: Collapse) -> dict[str, Plain]:
+    """Everything about one collapse, for a JSON file.
+
+    Args:
+        found: As `collapse` gives it.
+    """
+    summary = plain(found)
+    assert isinstance(summary, dict)
+    return summary | {"status_text": str(found.status), "verdict": collapse_words(found)}
+
+
 def threshold_table(thresholds: pd.DataFrame) -> Table:
     """One row a setting and group: n_c over its seeds, and what went wrong.
 
     Args:
         thresholds: As `thresholds` gives them.
     """
-    columns = ["group", "M", "n_c", "n_c / M²", "n_c / (M log M)", "brackets", "seeds", "notes"]
+    pairs = bool((thresholds["tuples"] == thresholds["group_order"] ** 2).all())
+    share = "n_c / M²" if pairs else "n_c / all"
+    columns = ["group", "M", "n_c", share, "n_c / (M log M)", "brackets", "seeds", "notes"]
     several = len(thresholds["setting"].unique()) > 1
     rows = []
-    for (setting, group), cells in thresholds.groupby(["setting", "group"], sort=False):
+    for (setting, _), cells in thresholds.groupby(["setting", "group"], sort=False):
         order = int(cells["group_order"].iloc[0])
         found = cells["n_c"].dropna().astype(float)
         n_c = float(np.exp(np.log(found).mean())) if len(found) else math.nan
         row = [
-            str(group),
+            str(cells["task"].iloc[0]),
             str(order),
             _number(n_c, ".1f"),
-            _number(n_c / order**2, ".3f"),
+            _number(n_c / cells["tuples"].iloc[0], ".3f"),
             _number(n_c / (order * math.log(order)), ".3f"),
             ", ".join(_bracket(cell) for _, cell in cells.iterrows()),
             f"{len(found)}/{len(cells)}",

@@ -11,8 +11,8 @@ from torch.nn.functional import one_hot
 
 from sweeper.learn.two_layer import initial_weights
 from sweeper.spec.trial import Trial
-from sweeper.tasks.groups import group_named
 from sweeper.tasks.splits import split_order
+from sweeper.tasks.task import task_of
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,9 @@ class Pairs:
 def pairs(one: Trial, device: str) -> Pairs:
     """The data of a trial on a device."""
     M = one.group_order
-    group = group_named(one.group)
-    chosen = torch.from_numpy(split_order(group, one.split_seed)[: one.n_train]).to(device)
-    labels = torch.from_numpy(group.table.reshape(-1)).to(device)
+    task = task_of(one.group)
+    chosen = torch.from_numpy(split_order(task, one.split_seed)[: one.n_train]).to(device)
+    labels = torch.from_numpy(task.targets).to(device)
     a, b = torch.arange(M * M, device=device) // M, torch.arange(M * M, device=device) % M
     every = torch.cat([one_hot(a, M), one_hot(b, M)], dim=1).float()
     targets = one_hot(labels, M).float() - 1.0 / M

@@ -60,6 +60,17 @@ def _finite(
     return value
 
 
+def _two_names(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, str] | None:
+    if value is None:
+        return None
+    names = value.split(",")
+    if len(names) != 2:
+        raise click.BadParameter(f"{value!r} is not two columns with a comma between")
+    return names[0].strip(), names[1].strip()
+
+
 D = TypeVar("D", str, str | None)
 
 
@@ -456,20 +467,77 @@ def fit(results: str, as_json: bool) -> None:
             console.print(text, highlight=False, markup=False)
 
 
+@main.command(epilog=f"{_example}sweeper collapse results/quickstart")
+@folder_argument
+@as_json
+@_complains
+def collapse(results: str, as_json: bool) -> None:
+    """Scale the accuracies of all orders onto one curve.
+
+    How the rise of the test accuracy sharpens with the order M, and whether it is the same rise.
+    Needs two sizes or more on the rise of four orders: a fine grid, with two seeds or more.
+    """
+    import analysis
+    from analysis.tables import collapse_summary
+
+    records = _load(results)
+    labels = analysis.setting_labels(records)
+    found = [analysis.collapse(part) for _, part in records.groupby(labels)]
+    if as_json:
+        told = [collapse_summary(one) for one in found]
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    for one in found:
+        _console().print(analysis.collapse_words(one), highlight=False, markup=False)
+
+
 @main.command(epilog=f"{_example}sweeper figures results/quickstart")
 @folder_argument
 @click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Instead of figures/.")
+@click.option(
+    "--phase-axes", metavar="X,Y", callback=_two_names,
+    help="Two columns for the phases, such as learning_rate,weight_decay.  [default: what varies]",
+)  # fmt: skip
+@click.option(
+    "--phase-gap", type=click.IntRange(0), default=1000, show_default=True, metavar="STEPS",
+    help="Between training and test accuracy's reaching the target, from which on a trial groks.",
+)  # fmt: skip
 @_complains
-def figures(results: str, out: Path | None) -> None:
+def figures(
+    results: str, out: Path | None, phase_axes: tuple[str, str] | None, phase_gap: int
+) -> None:
     """Draw the figures, as PNG and SVG.
 
-    The phase diagram, the boundary with its laws, and learning curves.
+    The phase diagram, the phases of learning over two axes, the boundary with its laws, the
+    collapse of the accuracies, and learning curves.
     """
-    from analysis.figures import draw_all
+    from analysis.figures import AxesError, draw_all
 
     _load(results)
-    for path in draw_all(results, out or ResultsFolder.at(results).figures):
+    folder = out or ResultsFolder.at(results).figures
+    try:
+        paths = draw_all(results, folder, axes=phase_axes, gap=phase_gap)
+    except AxesError as error:
+        raise click.BadParameter(str(error), param_hint="--phase-axes") from None
+    for path in paths:
         click.echo(path)
+
+
+@main.command(epilog=f"{_example}sweeper report results/quickstart")
+@folder_argument
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help="Instead of report.html in RESULTS.",
+)  # fmt: skip
+@_complains
+def report(results: str, out: Path | None) -> None:
+    """Write one HTML file: verdicts, an interactive phase diagram, tables, provenance.
+
+    It opens without a network, and prints.
+    """
+    from analysis.report import write_report
+
+    click.echo(write_report(results, out))
 
 
 @main.command(epilog=f"{_example}sweeper groups S4")
@@ -517,23 +585,6 @@ def groups(
         terminal.print_listing(console)
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
-
-
-@main.command(epilog=f"{_example}sweeper report results/quickstart")
-@folder_argument
-@click.option(
-    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
-    help="Instead of report.html in RESULTS.",
-)  # fmt: skip
-@_complains
-def report(results: str, out: Path | None) -> None:
-    """Write one HTML file: verdicts, an interactive phase diagram, tables, provenance.
-
-    It opens without a network, and prints.
-    """
-    from analysis.report import write_report
-
-    click.echo(write_report(results, out))
 
 
 @main.command(epilog=f"{_example}sweeper schema > sweep.schema.json")

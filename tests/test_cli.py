@@ -17,6 +17,7 @@ COMMANDS = [
     "debug",
     "thresholds",
     "fit",
+    "collapse",
     "figures",
     "report",
     "groups",
@@ -124,10 +125,17 @@ def test_fit_gives_both_laws_and_a_verdict(results: Path) -> None:
 
 
 def test_figures_are_drawn_where_they_are_told(results: Path, tmp_path: Path) -> None:
-    said = sweeper("figures", str(results), "--out", str(tmp_path)).split()
+    phases = ["--phase-axes", "n_train, group_order", "--phase-gap", "100"]
+    said = sweeper("figures", str(results), "--out", str(tmp_path), *phases).split()
     assert sorted(said) == sorted(str(path) for path in tmp_path.iterdir())
     names = {path.name for path in tmp_path.iterdir()}
-    assert {"phase_diagram.png", "phase_diagram.svg", "boundary.png", "curves-Z5.svg"} <= names
+    assert {
+        "phases.png",
+        "phase_diagram.png",
+        "phase_diagram.svg",
+        "boundary.png",
+        "curves-Z5.svg",
+    } <= names
     assert all(path.stat().st_size > 5000 for path in tmp_path.iterdir())
 
 
@@ -139,7 +147,21 @@ def test_the_report_is_one_file_and_says_where(results: Path, tmp_path: Path) ->
     assert "two_layer, K 64, square, mse, adam" in (results / "report.html").read_text()
 
 
-@pytest.mark.parametrize("command", ["status", "thresholds", "fit", "figures", "report"])
+def test_axes_of_the_phases_that_are_none_are_told(results: Path) -> None:
+    said = sweeper("figures", str(results), "--phase-axes", "learning_rat,n_train", code=2)
+    assert "learning_rat is no axis of a phase diagram; valid are" in said
+
+
+def test_collapse_says_what_is_missing(results: Path) -> None:
+    assert "no collapse, because fewer than four orders have" in sweeper("collapse", str(results))
+    (one,) = json.loads(sweeper("collapse", str(results), "--json"))
+    assert (one["status"], one["inverse_nu"]) == ("too_few_orders", None)
+    assert one["verdict"].startswith("two_layer, K 64, square, mse, adam")
+
+
+@pytest.mark.parametrize(
+    "command", ["status", "thresholds", "fit", "collapse", "figures", "report"]
+)
 def test_a_folder_without_results_is_told(command: str, tmp_path: Path) -> None:
     said = sweeper(command, str(tmp_path / "none"), code=2)
     assert str(tmp_path / "none") in said
@@ -150,7 +172,7 @@ def test_a_folder_without_results_is_told(command: str, tmp_path: Path) -> None:
 def test_a_broken_shard_is_named_by_every_reader(results: Path, tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "a.parquet").write_bytes(b"not parquet")
-    for command in ("thresholds", "fit", "figures", "report"):
+    for command in ("thresholds", "fit", "collapse", "figures", "report"):
         said = sweeper(command, str(tmp_path), code=2)
         assert f"{tmp_path}/records/a.parquet: cannot read this shard" in said
         assert "Traceback" not in said

@@ -1,5 +1,6 @@
 """Figures for the report and for print: PNG at 200 dpi and SVG, drawn without pyplot's globals."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,53 +9,78 @@ from matplotlib.figure import Figure
 
 from analysis.brackets import thresholds
 from analysis.figures.boundary import boundary
+from analysis.figures.collapse import collapse_figure
 from analysis.figures.curves import learning_curves
 from analysis.figures.phase import phase_diagram
+from analysis.figures.phases import AxesError, phase_map
 from analysis.figures.style import save
+from analysis.finite_size import collapse
 from analysis.fitting import fit_laws
 from analysis.horizon import HorizonStatus, horizon_check
 from analysis.laws import LawFit
+from analysis.learning_phases import unsettled
 from analysis.loading import load, load_curves, setting_labels
 
-__all__ = ["boundary", "draw_all", "learning_curves", "phase_diagram", "save"]
+__all__ = [
+    "AxesError",
+    "boundary",
+    "collapse_figure",
+    "draw_all",
+    "learning_curves",
+    "phase_diagram",
+    "phase_map",
+    "save",
+]
 
 
 def draw_all(
-    location: str | Path, out_dir: str | Path, formats: Sequence[str] = ("png", "svg")
+    location: str | Path,
+    out_dir: str | Path,
+    formats: Sequence[str] = ("png", "svg"),
+    axes: tuple[str, str] | None = None,
+    gap: int = 1000,
 ) -> list[Path]:
     """Every figure of a results folder.
 
-    `phase_diagram`, one panel a setting, with its law unless the horizon bends it; then for each
-    setting `boundary`, and `curves-<group>` for its smallest, middle and largest group. With
-    several settings the latter two are numbered, in order of the setting's words.
+    `phase_diagram`, one panel a setting, with its law unless the horizon bends it; `phases`; then
+    for each setting `boundary`, `collapse` where there is one, and `curves-<group>` for its
+    smallest, middle and largest group. With several settings the latter three are numbered, in
+    order of the setting's words.
 
     Args:
         location: A results folder: a local path or a `pyarrow.fs` URI.
         out_dir: Where the figures go; made if it is not there.
         formats: Suffixes that matplotlib can write.
+        axes: Of `phases`, as `phase_map` takes them.
+        gap: In steps, as `phase_map` takes it.
 
     Returns:
         The files written, each whole.
 
     Raises:
         ResultsError: A shard cannot be read; the message names it.
+        AxesError: `axes` cannot be drawn against each other.
     """
     records = load(location)
     folder = Path(out_dir)
     return [
         save(figure, folder / f"{name}.{suffix}")
-        for name, figure in _figures(location, records).items()
+        for name, figure in _figures(location, records, axes, gap).items()
         for suffix in formats
     ]
 
 
-def _figures(location: str | Path, records: pd.DataFrame) -> dict[str, Figure]:
+def _figures(
+    location: str | Path, records: pd.DataFrame, axes: tuple[str, str] | None, gap: int
+) -> dict[str, Figure]:
     cells = thresholds(records)
     fits = fit_laws(cells)
     checks = {check.setting: check for check in horizon_check(records)}
     labels = setting_labels(records)
     decided = [fit for fit in fits if checks[fit.setting].status is HorizonStatus.STABLE]
     figures = {"phase_diagram": phase_diagram(records, cells, _one_each(decided))}
+    open_curves = load_curves(location, unsettled(records)["fingerprint"].tolist())
+    figures["phases"] = phase_map(records, open_curves, axes, gap)
     cells_shown: dict[str, pd.DataFrame] = {}
     for number, setting in enumerate(sorted(labels.unique()), start=1):
         mark = f"-{number}" if len(checks) > 1 else ""
@@ -62,14 +88,23 @@ def _figures(location: str | Path, records: pd.DataFrame) -> dict[str, Figure]:
         part = cells[cells["setting"] == setting]
         figures[f"boundary{mark}"] = boundary(part, here, checks[setting])
         runs = records[labels == setting]
+        found = collapse(runs)
+        if found.inverse_nu:
+            figures[f"collapse{mark}"] = collapse_figure(found)
         for group in _ends_and_middle(runs):
-            cells_shown[f"curves{mark}-{group}"] = runs[runs["group"] == group]
+            cells_shown[f"curves{mark}-{_file_name(group)}"] = runs[runs["group"] == group]
     wanted = [name for cell in cells_shown.values() for name in cell["fingerprint"]]
     curves = load_curves(location, wanted)  # once: a sweep's curves are many
     for name, cell in cells_shown.items():
         own = curves[curves["fingerprint"].isin(cell["fingerprint"])]
         figures[name] = learning_curves(cell, own)
     return figures
+
+
+def _file_name(group: str) -> str:
+    """Its name without what file systems or shells take amiss: "Z7⋊Z3" as "Z7sdZ3"."""
+    plain = group.replace("×", "x").replace("⋊", "sd")
+    return re.sub(r"[^A-Za-z0-9.@-]+", "_", plain).strip("_")
 
 
 def _one_each(fits: list[LawFit]) -> list[LawFit]:

@@ -20,6 +20,8 @@ Relative = Callable[[Array, Array, Array], Array]
 _COLOURS = {Form.POWER: BLUE, Form.THEOREM_4: ORANGE}
 _SPREAD = 0.016
 """Between neighbouring seeds of one group, in log M, so that their brackets do not hide another."""
+_MOST_NAMES = 16
+"""Groups that are named in the figure, at most."""
 
 
 def boundary(
@@ -91,6 +93,8 @@ def _draw(axes: Axes, cells: pd.DataFrame, laws: Sequence[Law], base: Law | None
     _brackets(axes, found, relative)
     _outside(axes, cells, relative)
     _means(axes, cells, relative)
+    if base is None:
+        _names(axes, cells, relative)
 
 
 def _m_log_m(cells: pd.DataFrame, points: Array) -> Array:
@@ -138,6 +142,19 @@ def _means(axes: Axes, cells: pd.DataFrame, relative: Relative) -> None:
             n = relative(np.exp(part["n_c"].to_numpy()), *_where(part))
             (dots,) = axes.plot(part["group_order"], n, "o", color=face, label=label, zorder=5)
             dots.set(markeredgecolor="black", markersize=4.5)
+
+
+def _names(axes: Axes, cells: pd.DataFrame, relative: Relative) -> None:
+    """The groups' names, where M does not tell them and there is room."""
+    groups = cells.dropna(subset="n_c").drop_duplicates("group", keep="last")
+    told = groups["group"] == "Z" + groups["group_order"].astype(str)
+    if len(groups) > _MOST_NAMES or told.all():
+        return
+    heights = relative(groups["n_high"].to_numpy(float), *_where(groups))
+    for name, M, height in zip(groups["group"], groups["group_order"], heights, strict=True):
+        axes.annotate(
+            name, (M, height), (0, 5), textcoords="offset points", ha="center", fontsize="x-small"
+        )
 
 
 def _where(cells: pd.DataFrame) -> tuple[Array, Array]:

@@ -16,6 +16,7 @@ from matplotlib.ticker import (
 
 from analysis.figures.style import PANEL, SIZE_COLOURS, message, styled, wrapped
 from analysis.loading import setting_labels
+from sweeper.tasks.task import task_label
 
 
 def learning_curves(records: pd.DataFrame, curves: pd.DataFrame) -> Figure:
@@ -52,8 +53,9 @@ def learning_curves(records: pd.DataFrame, curves: pd.DataFrame) -> Figure:
         train.set_xscale("log")
         train.set_xlim(drawn["step"].min(), drawn["step"].max() * 1.05)
         train.set_xlabel("step")
-        group, order = runs["group"].iloc[0], runs["group_order"].iloc[0]
-        title = f"{group} (M = {order}), {len(runs)} runs: {setting_labels(records).iloc[0]}"
+        task = task_label(*runs[["group", "operands", "expression"]].iloc[0])
+        order, setting = runs["group_order"].iloc[0], setting_labels(records).iloc[0]
+        title = f"{task} (M = {order}), {len(runs)} runs: {setting}"
         test.set_title(wrapped(title, 66))
         _size_bar(figure, [test, train], colours, sizes)
         return figure

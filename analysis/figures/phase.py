@@ -17,13 +17,22 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
-from analysis.figures.style import ACCURACY_COLOURS, PANEL, message, order_axis, styled, wrapped
+from analysis.figures.style import (
+    ACCURACY_COLOURS,
+    NOT_RUN,
+    PANEL,
+    log_edges,
+    message,
+    order_axis,
+    styled,
+    wrapped,
+)
 from analysis.laws import LawFit
 from analysis.loading import setting_labels
 from sweeper.tasks.predictions import CRITICAL_RATIO
 
 Array = NDArray[np.float64]
-_LAW, _REFERENCE, _NOT_RUN = "#d62728", "white", "0.88"
+_LAW, _REFERENCE = "#d62728", "white"
 _CASED = [pe.Stroke(linewidth=3, foreground="black"), pe.Normal()]
 _CASED_WHITE = [pe.Stroke(linewidth=3.4, foreground="white"), pe.Normal()]
 
@@ -55,12 +64,14 @@ def phase_diagram(
             axes.set_visible(False)
         for axes, (setting, part) in zip(grid.flat, panels, strict=False):
             _cells(axes, part)
-            _reference(axes, part["group_order"])
+            operands = int(part["operands"].iloc[0])
+            if operands == 2:
+                _reference(axes, part["group_order"])
             for fit in fits:
                 if fit.setting == setting:
-                    _law(axes, fit)
+                    _law(axes, fit, operands)
             _brackets(axes, thresholds[thresholds["setting"] == setting])
-            _dress(axes, runs, str(setting))
+            _dress(axes, runs, str(setting), operands)
         colours = ScalarMappable(Normalize(0, 1), ACCURACY_COLOURS)
         bar = figure.colorbar(colours, ax=grid, pad=0.02, aspect=30)
         bar.set_label("best test accuracy, mean over seeds")
@@ -75,7 +86,7 @@ def _legend(panels: Iterable[Axes]) -> list[Artist]:
     for axes in panels:
         handles, labels = axes.get_legend_handles_labels()
         found |= dict(zip(labels, handles, strict=True))
-    return [*found.values(), Rectangle((0, 0), 1, 1, facecolor=_NOT_RUN, label="not run")]
+    return [*found.values(), Rectangle((0, 0), 1, 1, facecolor=NOT_RUN, label="not run")]
 
 
 def _cells(axes: Axes, runs: pd.DataFrame) -> None:
@@ -88,7 +99,7 @@ def _cells(axes: Axes, runs: pd.DataFrame) -> None:
         for i, name in enumerate(names):
             column = same_order[same_order["group"] == name]
             means = column.groupby("train_fraction")["best_test_accuracy"].mean()
-            ends = _edges(means.index.to_numpy(float))
+            ends = log_edges(means.index.to_numpy(float))
             for (bottom, top), accuracy in zip(pairwise(ends), means, strict=True):
                 corner = (sides[i], bottom)
                 rectangles.append(Rectangle(corner, sides[i + 1] - sides[i], top - bottom))
@@ -101,16 +112,7 @@ def _cells(axes: Axes, runs: pd.DataFrame) -> None:
 
 
 def _column_edges(orders: "pd.Series[int]") -> Array:
-    return _edges(np.unique(orders.to_numpy(float)))
-
-
-def _edges(centres: Array) -> Array:
-    """Geometric midpoints between neighbours; beyond the first and the last, a typical gap."""
-    if len(centres) == 1:
-        return np.array([0.95, 1.05]) * float(centres[0])
-    inner = np.sqrt(centres[:-1] * centres[1:])
-    half = np.sqrt(np.median(centres[1:] / centres[:-1]))
-    return np.concatenate([[centres[0] / half], inner, [centres[-1] * half]])
+    return log_edges(np.unique(orders.to_numpy(float)))
 
 
 def _brackets(axes: Axes, thresholds: pd.DataFrame) -> None:
@@ -118,10 +120,13 @@ def _brackets(axes: Axes, thresholds: pd.DataFrame) -> None:
     if found.empty:
         return
     groups = found.assign(n_c=np.log(found["n_c"])).groupby(["group_order", "group"])
-    means = groups.agg({"n_low": "min", "n_c": "mean", "n_high": "max"}).reset_index()
+    means = groups.agg(
+        {"n_low": "min", "n_c": "mean", "n_high": "max", "tuples": "first"}
+    ).reset_index()
     order = means["group_order"].to_numpy(float)
-    n_c = np.exp(means["n_c"].to_numpy()) / order**2
-    low, high = (means[name].to_numpy() / order**2 for name in ("n_low", "n_high"))
+    tuples = means["tuples"].to_numpy(float)
+    n_c = np.exp(means["n_c"].to_numpy()) / tuples
+    low, high = (means[name].to_numpy() / tuples for name in ("n_low", "n_high"))
     axes.errorbar(
         order,
         n_c,
@@ -139,14 +144,14 @@ def _brackets(axes: Axes, thresholds: pd.DataFrame) -> None:
     )
 
 
-def _law(axes: Axes, fit: LawFit) -> None:
+def _law(axes: Axes, fit: LawFit, operands: int) -> None:
     if fit.law is None:
         return
     for _, groups in fit.groups.groupby("irrep_dim"):
         orders = groups["group_order"]
         points = np.geomspace(orders.min(), orders.max(), 200)
         d = float(groups["irrep_dim"].iloc[0])
-        centre, low, high = (n / points**2 for n in fit.law.predict(points, d))
+        centre, low, high = (n / points**operands for n in fit.law.predict(points, d))
         axes.fill_between(points, low, high, color=_LAW, alpha=0.2, linewidth=0, zorder=3)
         for end in (low, high):
             axes.plot(points, end, color=_LAW, linewidth=0.7, zorder=3)
@@ -166,7 +171,7 @@ def _reference(axes: Axes, orders: "pd.Series[int]") -> None:
     line.set_path_effects(_CASED)
 
 
-def _dress(axes: Axes, runs: pd.DataFrame, setting: str) -> None:
+def _dress(axes: Axes, runs: pd.DataFrame, setting: str, operands: int) -> None:
     columns = _column_edges(runs["group_order"])
     order_axis(axes, runs["group_order"].tolist())
     axes.set_yscale("log")
@@ -176,6 +181,6 @@ def _dress(axes: Axes, runs: pd.DataFrame, setting: str) -> None:
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_ylabel("training fraction $p = n/M^2$")
+    axes.set_ylabel(f"training fraction $p = n/M^{operands}$")
     axes.set_title(wrapped(setting))
-    axes.set_facecolor(_NOT_RUN)
+    axes.set_facecolor(NOT_RUN)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+from numpy.typing import NDArray
 
 ACCURACY_COLOURS = "cividis"
 """Perceptually uniform, the same to colour-blind eyes, and in order of lightness when printed."""
@@ -20,6 +22,8 @@ SIZE_COLOURS = "crest"
 BLUE, ORANGE, GREY = (sns.color_palette("colorblind")[i] for i in (0, 1, 7))
 PANEL = (4.6, 3.6)
 """Width and height of one panel, in inches at final size."""
+NOT_RUN = "0.88"
+"""Of the ground between cells."""
 
 _RC: Any = {
     **sns.axes_style("ticks"),
@@ -62,11 +66,20 @@ def message(text: str) -> Figure:
 def order_axis(axes: Axes, orders: Sequence[float]) -> None:
     """A logarithmic M axis with ticks at the orders themselves, as many as there is room for."""
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(_apart(sorted(set(orders)), 1.1)))
+    axes.xaxis.set_major_locator(FixedLocator(apart(sorted(set(orders)), 1.1)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("group order $M$")
+
+
+def log_edges(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Geometric midpoints between neighbours; beyond the first and the last, a typical gap."""
+    if len(centres) == 1:
+        return np.array([0.95, 1.05]) * float(centres[0])
+    inner = np.sqrt(centres[:-1] * centres[1:])
+    half = np.sqrt(np.median(centres[1:] / centres[:-1]))
+    return np.concatenate([[centres[0] / half], inner, [centres[-1] * half]])
 
 
 def save(figure: Figure, path: Path) -> Path:
@@ -80,7 +93,7 @@ def save(figure: Figure, path: Path) -> Path:
     return path
 
 
-def _apart(values: Sequence[float], ratio: float) -> list[float]:
+def apart(values: Sequence[float], ratio: float) -> list[float]:
     """The ascending values, less those closer than `ratio` to a neighbour; both ends stay."""
     kept: list[float] = []
     for value in values:

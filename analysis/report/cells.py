@@ -33,7 +33,7 @@ _LABELS = {
 }
 SIZES = {
     "n_over_m_log_m": "n / (M log M)",
-    "train_fraction": "training fraction n / M²",
+    "train_fraction": "training fraction",
     "n_train": "training pairs n",
 }
 _RUN_COLUMNS = [
@@ -65,8 +65,8 @@ class Cells:
     Attributes:
         axes: Those that vary, the order M always.
         table: One row a cell: for each axis the number of its value; M, n (a geometric mean where
-            sizes were pooled), n_low, n_high, runs, one count an outcome, accuracy (mean best
-            test accuracy) and steps (mean step of generalization).
+            sizes were pooled), n_low, n_high, tuples (M², for pairs in a group), runs, one count an
+            outcome, accuracy (mean best test accuracy) and steps (mean step of generalization).
         of_run: (records,) the cell of each run, or −1.
         notes: What was pooled or left out, in words.
     """
@@ -158,6 +158,7 @@ def _summaries(records: pd.DataFrame, cell: Codes, codes: dict[str, Codes]) -> p
         "n": np.where(low == high, low, np.round(np.exp(log_n / np.maximum(runs, 1)), 1)),
         "n_low": low,
         "n_high": high,
+        "tuples": np.rint(n / records["train_fraction"].to_numpy(float)).astype(int)[first],
         "runs": runs,
     }
     for kind in Outcome:

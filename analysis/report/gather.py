@@ -12,7 +12,7 @@ from analysis.laws import LawFit
 from analysis.loading import setting_labels, settings
 from analysis.report.cells import SIZES, Cells, ReadCurves, aggregate, plain_runs, runs_shown
 from analysis.report.origin import Failure, Origin, failures
-from analysis.report.overlays import law_lines, threshold_marks
+from analysis.report.overlays import law_lines, threshold_marks, tuples_power
 from analysis.rivals import compare_laws
 from analysis.tables import Plain, Table, law_table, plain, rivals_table, threshold_table
 from analysis.words import horizon_words, span, theorem4_constants, verdict
@@ -90,9 +90,7 @@ def gather(records: pd.DataFrame, read_curves: ReadCurves, origin: Origin) -> Pa
     runs = runs_shown(records, cells, found)
     drawn = found[found["setting"].isin(shown)]
     lines: dict[str, Plain] = {
-        name: law_lines(
-            fits[name], parts[name]["group_order"], checks[name].status is HorizonStatus.STABLE
-        )
+        name: law_lines(fits[name], parts[name], checks[name].status is HorizonStatus.STABLE)
         for name in shown
     }
     return Page(
@@ -209,9 +207,11 @@ def _diagram(
     how = settings(records)
     labels = labels.drop_duplicates().sort_values()
     firsts = records.loc[labels.index].to_dict("records")
+    pairs = bool((cells.table["tuples"] == cells.table["M"] ** 2).all())
+    sizes = SIZES | {"train_fraction": "training fraction n / M²" if pairs else "training fraction"}
     return {
         "axes": [plain(axis) for axis in cells.axes],
-        "sizes": [{"name": name, "label": text} for name, text in SIZES.items()],
+        "sizes": [{"name": name, "label": text} for name, text in sizes.items()],
         "outcomes": [str(kind) for kind in Outcome],
         "target": float(records["target_test_accuracy"].max()),
         "cells": {name: plain(cells.table[name].tolist()) for name in cells.table.columns},
@@ -219,6 +219,7 @@ def _diagram(
             {
                 "words": name,
                 "where": {axis: numbers[axis][here[axis]] for axis in how},
+                "power": tuples_power(found[found["setting"] == name]),
                 "lines": lines[name],
             }
             for here, name in zip(firsts, labels, strict=True)

@@ -14,12 +14,12 @@ POINTS = 60
 _ABOVE = (BracketStatus.NONE_GENERALIZED, BracketStatus.UNRESOLVED)
 
 
-def law_lines(fits: Sequence[LawFit], orders: "pd.Series[int]", decided: bool) -> list[Plain]:
+def law_lines(fits: Sequence[LawFit], cells: pd.DataFrame, decided: bool) -> list[Plain]:
     """Lines n(M) of one setting, one a law and irrep dimension.
 
     Args:
         fits: Of this setting.
-        orders: Of all groups of the sweep; the fitted laws end where their own groups do.
+        cells: Its thresholds; the fitted laws end where the groups that were fitted do.
         decided: Whether the horizon lets a verdict be given; without it, the label says so.
 
     Returns:
@@ -39,7 +39,9 @@ def law_lines(fits: Sequence[LawFit], orders: "pd.Series[int]", decided: bool) -
         M = _along(groups["group_order"])
         n = M * np.log(M) * np.exp(_log_constant(groups, lambda m: m * np.log(m)))
         lines.append(_line("M log M, best constant", "M log M", dim, M, n))
-    M = _along(orders)
+    if (cells["tuples"] != cells["group_order"] ** 2).any():
+        return lines
+    M = _along(cells["group_order"])
     n = CRITICAL_RATIO * M * np.log(M)
     lines.append(_line(f"{CRITICAL_RATIO} M log M (paper's code, d_k = 1)", "paper", 1, M, n))
     return lines
@@ -53,12 +55,12 @@ def threshold_marks(thresholds: pd.DataFrame, numbers: dict[str, dict[object, in
         numbers: For each axis, the number of each value.
 
     Returns:
-        Of each: setting, for each axis the number of its value, M, group, n_c (geometric mean over
-        seeds) or None, low and high (of all seeds' brackets), seeds with an n_c, all seeds, and
+        Of each: setting, for each axis the number of its value, M, tuples, task, n_c (geometric mean
+        over seeds) or None, low and high (of all seeds' brackets), seeds with an n_c, all seeds, and
         way: "above" or "below" where some seeds' thresholds lie outside what was run.
     """
     marks: list[Plain] = []
-    for (setting, group), cells in thresholds.groupby(["setting", "group"], sort=False):
+    for (setting, _), cells in thresholds.groupby(["setting", "group"], sort=False):
         first = cells.iloc[0]
         found = cells["n_c"].dropna().astype(float)
         status = set(cells["status"])
@@ -69,7 +71,8 @@ def threshold_marks(thresholds: pd.DataFrame, numbers: dict[str, dict[object, in
                 "setting": str(setting),
                 "where": {name: known[first[name]] for name, known in numbers.items()},
                 "M": int(first["group_order"]),
-                "group": str(group),
+                "tuples": int(first["tuples"]),
+                "task": str(first["task"]),
                 "n_c": plain(float(np.exp(np.log(found).mean()))) if len(found) else None,
                 "low": plain(float(cells["n_low"].min())),
                 "high": plain(float(cells["n_high"].max())),
@@ -79,6 +82,17 @@ def threshold_marks(thresholds: pd.DataFrame, numbers: dict[str, dict[object, in
             }
         )
     return marks
+
+
+def tuples_power(cells: pd.DataFrame) -> float:
+    """The power of M that the number of all tuples is: 2 for pairs.
+
+    Args:
+        cells: Thresholds of one setting.
+    """
+    several = cells[cells["group_order"] > 1]
+    powers = np.log(several["tuples"].astype(float)) / np.log(several["group_order"].astype(float))
+    return float(powers.mean()) if len(several) else 2.0
 
 
 def _along(orders: "pd.Series[int]") -> Array:

@@ -22,6 +22,7 @@ from sweeper.learn.two_layer import (
 )
 from sweeper.spec.trial import Trial
 from sweeper.store.records import Curve, Outcome, TrialResult
+from sweeper.tasks.task import task_of
 
 Watch = Callable[[Trial, Curve], None]
 
@@ -54,7 +55,7 @@ def train(
     dtype: torch.dtype = torch.float32,
     watch: Watch | None = None,
 ) -> Iterator[list[TrialResult]]:
-    """Train trials of one shape (group, hidden size, network, loss, optimizer).
+    """Train trials of one shape (task, hidden size, network, loss, optimizer).
 
     On a CPU the trials run one after the other, so that each stays in the cache and gives the same
     bits whatever else is in the pack; on a GPU in batches as large as its memory allows.
@@ -251,7 +252,8 @@ class _Run:
     def _at_horizon(self) -> Outcome:
         if self.curve.train_accuracy[-1] < FIT_ACCURACY:
             return Outcome.UNDERFIT
-        chance = 1.0 / self.trial.group_order
+        trial = self.trial
+        chance = task_of(trial.group, trial.operands, trial.expression).chance
         if max(self.curve.test_accuracy) <= chance + CHANCE_MARGIN:
             return Outcome.MEMORIZED
         return Outcome.UNRESOLVED
@@ -264,7 +266,7 @@ class _Run:
             outcome=self.outcome,
             fit_step=self.fit_step,
             generalization_step=self.generalization_step,
-            n_test=self.trial.group_order**2 - self.trial.n_train,
+            n_test=self.trial.tuples - self.trial.n_train,
             train_flops=float(step_flops(self.trial) * self.curve.step[-1]),
             wall_time_s=self.setup_s + self.steps_s + self.evaluation_s,
             setup_s=self.setup_s,

@@ -5,11 +5,13 @@ For trial i with weights W (2M×K) and V (K×M), a pair (a, b) gives
     h = (W[a] + W[M+b])²,    o = hV,    loss = mean over pairs of ‖o − ō − (e_{a·b} − 1/M)‖²,
 
 ō the mean over the M outputs (theory: arXiv 2509.21519, eq. 1). Inputs are rows of W, summed, never
-products with one-hot vectors. All copies of a batch share M and K; n may differ.
+products with one-hot vectors. Of more operands W has M more rows each. All copies of a batch share
+the task and K; n may differ.
 
-Shapes below: B trials, M group order, K hidden size, N the largest n_train of the batch. The
-weights of a trial are one (3M, K) block: rows 0..2M−1 are W, rows 2M..3M−1 are Vᵀ. So the optimizer
-sees a single tensor, and every product runs over rows that are contiguous.
+Shapes below: B trials, M classes, P operands, T = M^P tuples of them, K hidden size, N the largest
+n_train of the batch. The weights of a trial are one ((P+1)M, K) block: rows 0..PM−1 are W, the last
+M are Vᵀ. So the optimizer sees a single tensor, and every product runs over rows that are
+contiguous.
 """
 
 from dataclasses import dataclass
@@ -19,9 +21,12 @@ import torch
 from torch import Tensor
 
 from sweeper.spec.trial import Trial
-from sweeper.tasks.groups import Group, group_named
-from sweeper.tasks.splits import split_order
+from sweeper.tasks.splits import training_set
 from sweeper.tasks.streams import bounded_floats
+from sweeper.tasks.task import Task, task_of
+
+Samples = tuple[np.ndarray, np.ndarray]
+"""(n,) codes of a trial's training tuples, and (n,) their labels."""
 
 _BLOCK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 28}
 """Hidden activations computed at once: on a CPU few enough to stay in a core's cache between the
@@ -29,10 +34,11 @@ passes over them, on a GPU as many as keep it busy."""
 
 
 def initial_weights(trial: Trial) -> Tensor:
-    """(3M, K) float64: W ~ U(±1/√2M) over Vᵀ ~ U(±1/√K), from the shapes and the seed alone."""
-    M, K = trial.group_order, trial.hidden_size
-    key = f"init/two_layer/{M}/{K}/{trial.init_seed}"
-    W = bounded_floats(f"{key}/W", (2 * M, K), (2 * M) ** -0.5)
+    """((P+1)M, K) float64: W ~ U(±1/√PM) over Vᵀ ~ U(±1/√K), from the shapes and the seed alone."""
+    M, K, P = trial.group_order, trial.hidden_size, trial.operands
+    inputs = str(M) if P == 2 else f"{P}x{M}"
+    key = f"init/two_layer/{inputs}/{K}/{trial.init_seed}"
+    W = bounded_floats(f"{key}/W", (P * M, K), (P * M) ** -0.5)
     V = bounded_floats(f"{key}/V", (K, M), K**-0.5)
     return torch.from_numpy(np.concatenate([W, V.T]))
 
@@ -45,19 +51,29 @@ def step_flops(trial: Trial) -> int:
 def batch_bytes(trial: Trial, trials: int, device: str) -> int:
     """Memory on the device that a batch takes at its peak, if all its trials are as this one."""
     M, K, n, B = trial.group_order, trial.hidden_size, trial.n_train, trials
+    P = trial.operands
+    T: int = M**P
     kind = device.split(":")[0]
     reduced = trial.matmul_precision == "bfloat16"
     size = 2 if reduced else 4  # of what enters the products
     rows = _block_rows(B, n, K, torch.bfloat16 if reduced else torch.float32, kind)
-    weights = 3 * M * K
+    weights = (P + 1) * M * K
     kept = 3 * 4 * weights + (4 + size) * M * K  # Adam's moments, V centred, its gradient
-    kept += size * (n * K + n * M) + 40 * n + 24 * M  # gradient of the sums, targets, indices
-    kept += size * rows * (K + M) + 8 * M * M  # a block's buffers, which pair is train or test
+    kept += size * (n * K + n * M)  # gradient of the sums, targets
+    kept += 8 * (2 * P + 1) * n + 8 * (P + 1) * M  # indices
+    kept += size * rows * (K + M) + 8 * T  # a block's buffers, which tuple is train or test
+    labels = 8 * T
+    if trial.label_noise:
+        kept, labels = kept + labels, 0  # of each trial its own
     step = size * (rows * K + weights) + (6 * weights + 4 * M * K if reduced else 0)
     step = max(step, (8 if B > 1 else 0) * weights + 4 * weights)  # Adam's temporaries
-    evaluated = _evaluated_rows(B, M, K, kind) * M
-    evaluation = 4 * (evaluated * (K + 2 * M) + 2 * M * M + M * K)
-    return B * (kept + max(step, evaluation)) + 8 * M * M + 4 * M * M
+    firsts = T // M
+    parts = _evaluated_rows(B, firsts, M, K, kind)
+    evaluation = 4 * (parts * M * (K + 2 * M) + 2 * T + M * K)
+    if P > 2:
+        evaluation += 4 * 2 * parts * K  # their sums but for the last operand
+        labels += 8 * (P - 1) * firsts  # and what these are sums of
+    return B * (kept + max(step, evaluation)) + labels + 4 * M * M
 
 
 def _block_rows(B: int, N: int, K: int, dtype: torch.dtype, device: str) -> int:
@@ -68,9 +84,9 @@ def _block_rows(B: int, N: int, K: int, dtype: torch.dtype, device: str) -> int:
     return -(-N // -(-N // most))
 
 
-def _evaluated_rows(B: int, M: int, K: int, device: str) -> int:
-    """Values of a whose M pairs (a, b) are evaluated at once."""
-    return min(M, max(1, _BLOCK_ELEMENTS[device] // (B * M * K)))
+def _evaluated_rows(B: int, firsts: int, M: int, K: int, device: str) -> int:
+    """Values of a, or of all operands but the last, whose M tuples are evaluated at once."""
+    return min(firsts, max(1, _BLOCK_ELEMENTS[device] // (B * M * K)))
 
 
 @dataclass(frozen=True)
@@ -88,7 +104,7 @@ class _Block:
     """Some of the training samples of every trial: R of each, with the buffers they share.
 
     Attributes:
-        rows: (B·R·2,) rows of the flattened weights that a sample sums, but for padding.
+        rows: (B·R·P,) rows of the flattened weights that a sample sums, but for padding.
         bags: (B·R,) where each sample's begin.
         targets: (…, R, M) centred one-hot labels, 0 on padding.
         hidden: (…, R, K) activations; a buffer.
@@ -114,7 +130,7 @@ class TwoLayerBatch:
     A batch of one has no dimension B ("…" here), which spares every operation some microseconds.
 
     Attributes:
-        weights: (…, 3M, K), to be updated in place.
+        weights: (…, (P+1)M, K), to be updated in place.
     """
 
     def __init__(
@@ -124,49 +140,52 @@ class TwoLayerBatch:
 
         Args:
             trials: Of one shape.
-            weights: (…, 3M, K), on the device to be used.
+            weights: (…, (P+1)M, K), on the device to be used.
             product_dtype: Of the activations and of all that enters the matrix products, by default
                 that of the weights; bfloat16 beside float32 weights is mixed precision.
         """
-        group = group_named(trials[0].group)
-        self.M, self.K, self.B = group.order, trials[0].hidden_size, len(trials)
+        first = trials[0]
+        task = task_of(first.group, first.operands, first.expression)
+        self.M, self.K, self.B = task.order, first.hidden_size, len(trials)
+        self.P = task.operands
         self._lead = () if self.B == 1 else (self.B,)
         self._product = torch.addmm if self.B == 1 else torch.baddbmm
         self._dtype = product_dtype or weights.dtype
         self.weights = weights
         self._rows_of_W = weights.view(-1, self.K)
-        self._Vt = weights[..., 2 * self.M :, :]
+        self._Vt = weights[..., self.P * self.M :, :]
         centring = torch.eye(self.M, device=weights.device, dtype=weights.dtype) - 1 / self.M
         self._centring = centring.expand(*self._lead, self.M, self.M)
         self._V_centred = torch.empty_like(self._Vt, memory_format=torch.contiguous_format)
-        orders = [split_order(group, trial.split_seed) for trial in trials]
-        # sorted by (a, b): neighbouring samples then read the same row of W
-        pairs = [
-            np.sort(order[: trial.n_train]) for trial, order in zip(trials, orders, strict=True)
+        # ascending codes: neighbouring samples then read the same row of W
+        samples = [
+            training_set(task, one.split, one.split_seed, one.n_train, one.label_noise)
+            for one in trials
         ]
-        self._place_training_set(pairs, group)
-        self._place_evaluation_set(pairs, group)
+        self._place_training_set(samples)
+        noisy = any(one.label_noise for one in trials)
+        self._place_evaluation_set(samples, task, noisy)
 
-    def _place_training_set(self, pairs: list[np.ndarray], group: Group) -> None:
-        M, K, B = self.M, self.K, self.B
-        n = np.array([len(pair) for pair in pairs])
+    def _place_training_set(self, samples: list[Samples]) -> None:
+        M, K, B, P = self.M, self.K, self.B, self.P
+        n = np.array([len(codes) for codes, _ in samples])
         N = int(n.max())
         real = np.arange(N) < n[:, None]  # (B, N): False on padding
-        uses = np.zeros((B, N, 2), dtype=np.int64)  # rows of the flattened (B·3M, K) weights
+        uses = np.zeros((B, N, P), dtype=np.int64)  # rows of the flattened (B·(P+1)M, K) weights
         labels = np.zeros((B, N, 1), dtype=np.int64)
-        for i, pair in enumerate(pairs):
-            a, b = np.divmod(pair, M)
-            uses[i, : n[i]] = 3 * M * i + np.stack([a, M + b], axis=1)
-            labels[i, : n[i], 0] = group.table[a, b]
+        for i, (codes, its_labels) in enumerate(samples):
+            operands = np.stack(np.unravel_index(codes, (M,) * P), axis=1)
+            uses[i, : n[i]] = (P + 1) * M * i + M * np.arange(P) + operands
+            labels[i, : n[i], 0] = its_labels
         self._alpha, self._scale = 2.0 / N, None  # residuals are scaled in passing where n is one
         if B > 1:
             self._alpha = 1.0
             self._scale = self._send((2.0 / n)[:, None, None]).to(self.weights.dtype)
 
         # The transpose of the gather: which samples use each row of W (none use those of V).
-        sample = np.repeat(np.arange(B * N)[real.ravel()], 2)
+        sample = np.repeat(np.arange(B * N)[real.ravel()], P)
         used = uses[real].ravel()
-        counts = np.bincount(used, minlength=3 * M * B)
+        counts = np.bincount(used, minlength=(P + 1) * M * B)
         self._samples = self._send(sample[np.argsort(used, kind="stable")])
         self._sample_bags = self._send(np.cumsum(counts) - counts)
 
@@ -183,7 +202,7 @@ class TwoLayerBatch:
         for first in range(0, N, rows):
             part = slice(first, min(first + rows, N))
             size = part.stop - part.start
-            lengths = 2 * real[:, part].ravel()
+            lengths = P * real[:, part].ravel()
             block = _Block(
                 rows=self._send(uses[:, part][real[:, part]].ravel()),
                 bags=self._send(np.cumsum(lengths) - lengths),
@@ -196,15 +215,23 @@ class TwoLayerBatch:
             )
             self._blocks.append(block)
 
-    def _place_evaluation_set(self, pairs: list[np.ndarray], group: Group) -> None:
-        M = self.M
-        in_train = np.zeros((self.B, M * M))
-        for i, pair in enumerate(pairs):
-            in_train[i, pair] = 1.0
-        sides = np.stack([in_train, 1 - in_train], axis=2)
-        self._sides = self._send(sides).to(self.weights.dtype)  # (B, M², 2): 1 for train, for test
+    def _place_evaluation_set(self, samples: list[Samples], task: Task, noisy: bool) -> None:
+        T = len(task.targets)
+        sides = np.zeros((self.B, T, 2))  # 1 for train, for test; neither where there is no target
+        sides[:, task.valid, 1] = 1.0
+        labels = np.tile(task.targets, (self.B if noisy else 1, 1))
+        for i, (codes, its_labels) in enumerate(samples):
+            sides[i, codes] = 1.0, 0.0
+            if noisy:
+                labels[i, codes] = its_labels
+        self._sides = self._send(sides).to(self.weights.dtype)  # (B, T, 2)
         self._side_sizes = sides.sum(axis=1)[:, None]  # (B, 1, 2)
-        self._labels = self._send(group.table).reshape(1, -1, 1)  # (1, M², 1)
+        self._labels = self._send(labels)[..., None]  # (1 or B, T, 1)
+        # of each tuple of all operands but the last, the rows of W that it sums
+        self._first_rows = None  # (P − 1, T/M); of pairs it would be all of them in order
+        if self.P > 2:
+            firsts = np.indices((self.M,) * (self.P - 1)).reshape(self.P - 1, -1)
+            self._first_rows = self._send(firsts + self.M * np.arange(self.P - 1)[:, None])
 
     def _send(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.weights.device)
@@ -213,7 +240,7 @@ class TwoLayerBatch:
         return torch.empty(*self._lead, *shape, device=self.weights.device, dtype=self._dtype)
 
     def gradient(self) -> Tensor:
-        """∂loss/∂weights of every trial, (…, 3M, K)."""
+        """∂loss/∂weights of every trial, (…, (P+1)M, K)."""
         product = self._product
         rows_of_W, Vt = self._rows_of_W, self._centred()
         if self._dtype != self.weights.dtype:
@@ -236,7 +263,7 @@ class TwoLayerBatch:
         gradient = _sum_rows(self._hidden_grads, self._samples, self._sample_bags)
         if self._lead:
             gradient = gradient.view_as(self.weights)
-        gradient[..., 2 * self.M :, :] = self._V_grad
+        gradient[..., self.P * self.M :, :] = self._V_grad
         return gradient.to(self.weights.dtype)
 
     def _centred(self) -> Tensor:
@@ -245,19 +272,21 @@ class TwoLayerBatch:
         return self._product(out, self._centring, self._Vt, beta=0, out=out)
 
     def evaluate(self) -> Metrics:
-        """Losses and accuracies over all M² pairs, the training and the test pairs apart."""
-        M, K, B = self.M, self.K, self.B
-        weights = self.weights.view(B, 3 * M, K)
-        left, right = weights[:, :M], weights[:, M : 2 * M]
+        """Losses and accuracies over all tuples, the training and the test tuples apart."""
+        M, K, B, P = self.M, self.K, self.B, self.P
+        weights = self.weights.view(B, (P + 1) * M, K)
+        last = weights[:, (P - 1) * M : P * M]
         V = self._centred().view(B, M, K).mT.contiguous()
-        rows = _evaluated_rows(B, M, K, weights.device.type)
+        firsts = M ** (P - 1)
+        rows = _evaluated_rows(B, firsts, M, K, weights.device.type)
         hidden = weights.new_empty(B, rows, M, K)
         minus_one = weights.new_full((1, 1, 1), -1.0)
-        found = weights.new_empty(B, 2, M * M)  # loss and correctness of every pair
-        for first in range(0, M, rows):
-            part = slice(first * M, min(first + rows, M) * M)
-            some = hidden[:, : min(rows, M - first)]
-            torch.add(left[:, first : first + rows, None], right[:, None], out=some)
+        found = weights.new_empty(B, 2, firsts * M)  # loss and correctness of every tuple
+        for first in range(0, firsts, rows):
+            part = slice(first * M, min(first + rows, firsts) * M)
+            some = hidden[:, : min(rows, firsts - first)]
+            left = self._summed_but_last(weights, slice(first, first + rows))
+            torch.add(left[:, :, None], last[:, None], out=some)
             outputs = torch.bmm(some.square_().view(B, -1, K), V)  # (B, rows·M, M)
             labels = self._labels[:, part].expand(B, -1, -1)
             found[:, 1, part] = outputs.max(2, keepdim=True).indices.eq(labels)[..., 0]
@@ -267,6 +296,13 @@ class TwoLayerBatch:
         means = sums.cpu().double().numpy() / self._side_sizes  # counts divide to exact shares
         (train_loss, test_loss), (train_accuracy, test_accuracy) = means.transpose(1, 2, 0).tolist()
         return Metrics(train_loss, test_loss, train_accuracy, test_accuracy)
+
+    def _summed_but_last(self, weights: Tensor, part: slice) -> Tensor:
+        """Sums of W's rows over all operands but the last, for some of their tuples: (B, ., K)."""
+        if self._first_rows is None:
+            return weights[:, part.start : min(part.stop, self.M)]
+        parts = [weights[:, rows[part]] for rows in self._first_rows]
+        return torch.stack(parts).sum(0)
 
 
 def _sum_rows(source: Tensor, rows: Tensor, bags: Tensor) -> Tensor:

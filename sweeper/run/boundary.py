@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from sweeper.spec.trial import TRIAL_SCHEMA
 from sweeper.tasks.cuts import best_cut
+from sweeper.tasks.groups import group_named
 
 _SEEDS = ("split_seed", "init_seed")
 _SIZES = ("group", "group_order", "hidden_size")
@@ -59,12 +60,14 @@ class _Names:
         setting: All but the seeds, the group and the width.
         group: The group and the width.
         order: M.
+        dim: The largest dimension of the group's irreps.
     """
 
     siblings: tuple[object, ...]
     setting: tuple[object, ...]
     group: tuple[object, ...]
     order: int
+    dim: int
 
 
 class _Cell:
@@ -292,7 +295,7 @@ class _Predictions:
 
     def __init__(self, cells: Iterable[_Cell]) -> None:
         self._siblings: dict[object, list[float]] = defaultdict(list)
-        self._settings: dict[object, dict[object, tuple[int, list[float]]]] = defaultdict(dict)
+        self._settings: dict[object, dict[object, tuple[_Names, list[float]]]] = defaultdict(dict)
         self._groups: dict[object, list[float]] = defaultdict(list)
         for cell in cells:
             log_n = cell.found() if cell.begun else None
@@ -300,9 +303,7 @@ class _Predictions:
                 continue
             names = cell.names
             self._siblings[names.siblings].append(log_n)
-            self._settings[names.setting].setdefault(names.group, (names.order, []))[1].append(
-                log_n
-            )
+            self._settings[names.setting].setdefault(names.group, (names, []))[1].append(log_n)
             self._groups[names.group].append(log_n)
 
     def of(self, names: _Names) -> tuple[int, float | None]:
@@ -310,7 +311,11 @@ class _Predictions:
         if found := self._siblings.get(names.siblings):
             return 0, float(np.mean(found))
         if others := self._settings.get(names.setting):
-            return 1, _along_orders(names.order, list(others.values()))
+            known = list(others.values())
+            alike = [one for one in known if one[0].dim == names.dim]  # the law has d_k in it
+            return 1, _along_orders(
+                names.order, [(one.order, found) for one, found in alike or known]
+            )
         if found := self._groups.get(names.group):
             return 2, float(np.mean(found))
         return 3, None
@@ -339,7 +344,8 @@ def _cells(plan: pa.Table, required: NDArray[np.bool_]) -> list[_Cell]:
         part = part.sort_values("n_train")
         sizes = tuple(row[name] for name in _SIZES)
         where = tuple(row[name] for name in setting)
-        names = _Names((*sizes, *where), where, sizes, int(row["group_order"]))
+        dim = group_named(row["group"]).max_irrep_dim
+        names = _Names((*sizes, *where), where, sizes, int(row["group_order"]), dim)
         rows = part.index.to_numpy()
         cells.append(_Cell(names, rows, part["n_train"].to_numpy(), required[rows]))
     return cells

@@ -15,7 +15,9 @@ from sweeper.run.search import KNOWN_BY
 from sweeper.spec.sweep import open_text
 from sweeper.store.results import ResultsError, ResultsFolder
 
-_KEPT = [*KNOWN_BY, "max_irrep_dim", "error", "wall_time_s", "started_at", "run_id"]
+_KEPT = [
+    *KNOWN_BY, "train_fraction", "max_irrep_dim", "error", "wall_time_s", "started_at", "run_id",
+]  # fmt: skip
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(\.\d+)?")
 
 

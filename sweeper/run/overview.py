@@ -18,8 +18,11 @@ from sweeper.store.results import ResultsFolder
 
 _SHOWN = [
     "group_order", "n_train", "hidden_size", "learning_rate", "weight_decay", "max_steps",
-    "split_seed", "init_seed",
+    "label_noise", "split_seed", "init_seed",
 ]  # fmt: skip
+_NAMES = ["group", "operands", "expression", "split"]
+_USUAL = {"label_noise": {0.0}, "operands": {2}, "expression": {""}, "split": {"uniform"}}
+"""Columns that are not listed where they are so throughout."""
 
 
 def overview(
@@ -34,7 +37,8 @@ def overview(
         calibrated: Also say how long, which takes some seconds where anything is missing.
 
     Returns:
-        `axes`: rows of (column, distinct values, smallest, largest); `trials`, `done`, `missing`
+        `axes`: rows of (column, distinct values, smallest, largest), for texts the first and the
+        last in the plan; `trials`, `done`, `missing`
         and `packs`: counts, packs as they would be cut for this machine's cores; `other_horizons`:
         how many of the missing were run with another max_steps, by that; `unit`, `total`
         and `finished`: what progress is counted in; `forecast`, the fields of Forecast, or None;
@@ -64,14 +68,10 @@ def overview(
             expected = forecast(todo, packs, ours, resources, setting)
         except NoCalibration as error:
             reason = str(error)
-    frame = agenda.scope.select(_SHOWN).to_pandas()
     known = pc.is_in(agenda.scope["fingerprint"], records["fingerprint"].combine_chunks())
     return {
         "sweep": sweep.spec.name,
-        "axes": [
-            [name, int(column.nunique()), column.min().item(), column.max().item()]
-            for name, column in frame.items()
-        ],
+        "axes": _axes(agenda.scope),
         "trials": agenda.scope.num_rows,
         "done": pc.sum(known).as_py(),
         "missing": todo.num_rows,
@@ -83,6 +83,21 @@ def overview(
         "forecast": asdict(expected) if expected else None,
         "no_forecast": reason,
     }
+
+
+def _axes(plan: pa.Table) -> list[list[Any]]:
+    """(column, distinct values, smallest, largest); of texts the first and the last in the plan."""
+    rows = []
+    for name in [*_NAMES, *_SHOWN]:
+        values = pc.unique(plan[name]).to_pylist()
+        told = set(values) == _USUAL.get(name)
+        if name == "group":  # where it is no more than M
+            told = all(value.removeprefix("Z").isdigit() for value in values)
+        if told or not values:
+            continue
+        ends = (values[0], values[-1]) if name in _NAMES else (min(values), max(values))
+        rows.append([name, len(values), *ends])
+    return rows
 
 
 def _other_horizons(todo: pa.Table, records: pa.Table) -> dict[int, int]:

@@ -8,7 +8,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-SHAPE = ["group", "hidden_size", "network", "activation", "loss", "optimizer", "matmul_precision"]
+SHAPE = [
+    "group", "operands", "expression", "hidden_size", "network", "activation", "loss", "optimizer",
+    "matmul_precision",
+]  # fmt: skip
 """Trials that agree in these may share a pack."""
 
 MAX_ATTEMPTS = 3
@@ -85,9 +88,9 @@ def step_seconds(plan: pa.Table) -> Numbers:
 
 
 def evaluation_seconds(plan: pa.Table) -> Numbers:
-    """Each trial's time for one evaluation: 2·M²·K·M operations."""
-    M, K = _floats(plan, "group_order", "hidden_size")
-    return 2 * M**3 * K / _FLOPS_PER_SECOND + _EVALUATION_SECONDS
+    """Each trial's time for one evaluation: 2·M²·K·M operations, of k operands 2·M^k·K·M."""
+    M, K, operands = _floats(plan, "group_order", "hidden_size", "operands")
+    return 2 * M ** (operands + 1) * K / _FLOPS_PER_SECOND + _EVALUATION_SECONDS
 
 
 def evaluations(plan: pa.Table, steps: Numbers) -> Numbers:

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -14,6 +15,9 @@ from pydantic import (
     model_validator,
 )
 from typing_extensions import TypeAliasType
+
+from sweeper.tasks.expressions import parse
+from sweeper.tasks.groups import group_named
 
 MAX_LENGTH = 100_000
 """Values on one axis at most: more is a slip of the pen, and would fill the memory."""
@@ -42,6 +46,26 @@ Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**53)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Operands = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=22)]
+Noise = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _group(name: str) -> str:
+    """The group's canonical name."""
+    group = group_named(name)
+    if group.order < 2:
+        raise ValueError("a group of a single element leaves nothing to learn")
+    return group.name
+
+
+def _expression(text: str) -> str:
+    """The expression in canonical form."""
+    return parse(text).text
+
+
+GroupName = Annotated[str, AfterValidator(_group)]
+Expression = Annotated[str, AfterValidator(_expression)]
+Split = Literal["uniform", "balanced"]
 
 Value = TypeVar("Value", int, float)
 
@@ -119,8 +143,22 @@ Values = TypeAliasType(
 """One value, a list, {from, to, count or step}, or {log: [first, last], count}."""
 
 
+Text = TypeVar("Text")
+
+Texts = TypeAliasType(
+    "Texts",
+    Annotated[
+        Annotated[Text, Tag("a value")]
+        | Annotated[list[Text], Field(min_length=1, max_length=MAX_LENGTH), Tag("a list")],
+        Discriminator(lambda value: "a list" if isinstance(value, list) else "a value"),
+    ],
+    type_params=(Text,),
+)
+"""One value, or a list."""
+
+
 class FractionOfPairs(Strict):
-    """n_train as a share of the M² pairs."""
+    """n_train as a share of the M² pairs, or of what other tasks have in their place."""
 
     fraction: Values[Fraction] = Field(description="n/M², between 0 and 1.")
 
@@ -162,6 +200,9 @@ Seeds = Annotated[Values[Seed], BeforeValidator(_seeds)]
 """How many seeds (0, 1, …), or a list or range of them."""
 
 
+ONE_DOMAIN = "give either M or group"
+
+
 class Axes(Strict):
     """What is swept. Every axis takes one value, a list, a range or a log range.
 
@@ -169,17 +210,37 @@ class Axes(Strict):
     `exclude` drops.
     """
 
-    M: Values[Order] = Field(description="Order of the group; the modulus of modular addition.")
+    M: Values[Order] | None = Field(
+        default=None, description="The modulus: of addition, or of an expression. Or give group."
+    )
+    group: Texts[GroupName] | None = Field(
+        default=None, description='Finite groups by name, such as S4, D6 or "Z4xZ7". Or give M.'
+    )
+    expression: Texts[Expression] | None = Field(
+        default=None, description="Expressions modulo M, where there are several; see task."
+    )
+    split: Texts[Split] | None = Field(
+        default=None, description="Ways to draw the training pairs, where there are several."
+    )
     n_train: TrainingPairs = Field(description="Training pairs, out of M².")
     hidden_size: Values[Width] = Field(description="K, the width of the hidden layer.")
     learning_rate: Values[Positive] = Field(description="Adam's step size.")
     weight_decay: Values[NotNegative] = Field(description="Coefficient of the coupled L2 term.")
     max_steps: Values[Count] = Field(description="The horizon: steps after which a trial ends.")
+    label_noise: Values[Noise] = Field(
+        default=0.0, description="Share of training labels that are replaced by a wrong one."
+    )
     seed: Seeds | None = Field(
         default=None, description="Sets split_seed and init_seed together; 1 seed unless said."
     )
     split_seed: Seeds | None = Field(default=None, description="Draws the training pairs.")
     init_seed: Seeds | None = Field(default=None, description="Draws the initial weights.")
+
+    @model_validator(mode="after")
+    def _one_domain(self) -> Self:
+        if (self.M is None) == (self.group is None):
+            raise ValueError(ONE_DOMAIN)
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_seed(self) -> Self:
@@ -201,6 +262,9 @@ def values(axis: Any, whole: bool) -> list[float] | list[int]:  # noqa: ANN401
 
 
 AxisName = Literal[
-    "M", "n_train", "hidden_size", "learning_rate", "weight_decay", "max_steps",
-    "seed", "split_seed", "init_seed",
+    "M", "group", "expression", "split", "n_train", "hidden_size", "learning_rate",
+    "weight_decay", "max_steps", "label_noise", "seed", "split_seed", "init_seed",
 ]  # fmt: skip
+
+TEXT_AXES = ("group", "expression", "split")
+"""Those whose values are no numbers."""

@@ -13,7 +13,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from sweeper.spec.axes import FractionOfPairs, LogRange, Range, TimesMLogM
+from sweeper.spec.axes import ONE_DOMAIN, FractionOfPairs, LogRange, Range, TimesMLogM
 from sweeper.spec.model import Design, SweepSpec
 from sweeper.spec.problems import Problem, SpecError, dotted, shown
 
@@ -83,6 +83,9 @@ def validate(document: Document) -> SweepSpec:
         return SweepSpec.model_validate(document.data)
     except ValidationError as error:
         problems = [_explain(document, detail) for detail in error.errors()]
+        axes = document.data.get("axes")
+        if isinstance(axes, dict) and ("M" in axes) == ("group" in axes):
+            problems.append(document.problem(("axes",), ONE_DOMAIN))
         raise SpecError(document.path, problems) from None
 
 
@@ -154,9 +157,9 @@ def _explain(document: Document, detail: ErrorDetails) -> Problem:
         what = f" ({field.description.rstrip('.')})" if field and field.description else ""
         return document.problem((*place, str(detail["loc"][-1])), f"missing{what}")
     if kind == "value_error":
-        text = str(context["error"])
-        if not isinstance(detail["input"], dict):
-            text = f"found {shown(detail['input'])}; {text}"
+        text, found = str(context["error"]), shown(detail["input"])
+        if not isinstance(detail["input"], dict) and not (found[0] in "'\"" and found in text):
+            text = f"found {found}; {text}"
         return document.problem(place, text)
     if kind == "string_pattern_mismatch":
         wanted = "should be 1 to 100 letters, digits, '.', '_' or '-', not starting with a sign"

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from sweeper.spec.axes import Axes, AxisName, Count, Strict
+from sweeper.spec.axes import Axes, AxisName, Count, Expression, Operands, Split, Strict, Texts
 from sweeper.spec.trackers import Trackers
 
 
@@ -12,10 +12,21 @@ class Task(Strict):
     """What is learned."""
 
     group: Literal["cyclic"] = Field(
-        default="cyclic", description="Family of groups; cyclic is addition modulo M."
+        default="cyclic", description="Of the axis M; cyclic is addition modulo M."
     )
-    split: Literal["uniform"] = Field(
-        default="uniform", description="Training pairs drawn without replacement from all M²."
+    expression: Expression | None = Field(
+        default=None,
+        description='What is computed modulo M instead of a sum, such as "x**2 + x*y". Its '
+        "operands are its variables, single letters, in alphabetical order.",
+    )
+    operands: Operands | None = Field(
+        default=None,
+        description="How many are multiplied in the group, or added modulo M; 2 unless said.",
+    )
+    split: Split = Field(
+        default="uniform",
+        description="uniform: training pairs drawn without replacement from all M². balanced: so "
+        "that each left and right operand and each target is equally frequent, up to one.",
     )
 
 
@@ -86,7 +97,7 @@ def _design_form(value: Any) -> str:  # noqa: ANN401
     return "a mapping" if isinstance(value, dict | Design) else "a name"
 
 
-Selection = dict[AxisName, float | Annotated[list[float], Field(min_length=1)]]
+Selection = dict[AxisName, Texts[float | str]]
 
 
 class SweepSpec(Strict):

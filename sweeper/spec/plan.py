@@ -1,7 +1,9 @@
 """A spec expanded into trials: a columnar plan, in an order that depends on the spec alone."""
 
 import math
+import zlib
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,21 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from sweeper.spec.axes import FractionOfPairs, Range, TimesMLogM, values
+from sweeper.spec.axes import TEXT_AXES, FractionOfPairs, Range, TimesMLogM, values
 from sweeper.spec.load import Document
 from sweeper.spec.model import SweepSpec
-from sweeper.spec.problems import Problem, SpecError
+from sweeper.spec.planned import (
+    Columns,
+    PlannedTask,
+    axis_texts,
+    task_conflicts,
+    task_problems,
+    with_tasks,
+)
+from sweeper.spec.problems import Problem, SpecError, shown
 from sweeper.spec.trial import TRIAL_SCHEMA, fingerprints
+from sweeper.tasks.expressions import parse
+from sweeper.tasks.groups import group_named
 
 MAX_TRIALS = 10_000_000
 MAX_EVALUATIONS = 100_000
@@ -21,17 +33,15 @@ MAX_EVALUATIONS = 100_000
 PLAN_SCHEMA = pa.schema([pa.field("fingerprint", pa.string(), nullable=False), *TRIAL_SCHEMA])
 
 _ORDER = [
-    "group_order", "hidden_size", "learning_rate", "weight_decay", "max_steps",
+    "task", "hidden_size", "learning_rate", "weight_decay", "max_steps", "label_noise",
     "split_seed", "init_seed", "n_train",
 ]  # fmt: skip
 
 _WHOLE = {"M", "hidden_size", "max_steps", "n_train", "seed", "split_seed", "init_seed"}
 
-Columns = dict[str, NDArray[Any]]
-
 
 def expand(spec: SweepSpec, document: Document) -> pa.Table:
-    """Every trial of a spec once, as PLAN_SCHEMA, sorted by order, rates, seeds and n_train.
+    """Every trial of a spec once, as PLAN_SCHEMA, sorted by task, rates, seeds and n_train.
 
     Where n_c is searched these are the candidates: for each combination of the other axes,
     values of n_train between the smallest and the largest on the axis, in steps of the tolerance.
@@ -47,7 +57,7 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
     groups, problems = _zipped(spec, axes, document)
     problems += _unknown_exclusions(spec, axes, document)
     problems += _unsearchable(spec, axes, document)
-    problems += _fractions(spec, document)
+    problems += _fractions(spec, document) + task_conflicts(spec, document)
     total = math.prod(len(axes[names[0]]) for names in groups)
     if total > MAX_TRIALS:
         problems.append(
@@ -63,21 +73,23 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
         )
     if problems:
         raise SpecError(document.path, problems)
-    columns = _without_excluded(spec, _combinations(axes, groups))
-    n_train, problems = _n_train(spec, columns, document)
+    columns, tasks = with_tasks(spec, _without_excluded(spec, _combinations(axes, groups)))
+    problems, sound = task_problems(spec, tasks, document)
+    n_train, more = _n_train(spec, columns, tasks, sound, document)
+    problems += more
     if not len(n_train):
         problems.append(document.problem(("exclude",), "leaves no trial at all"))
     if problems:
         raise SpecError(document.path, problems)
     plan = columns | {"n_train": n_train}
     if spec.search.kind != "grid":
-        candidates = _candidates(plan, spec.search.tolerance)
+        candidates = _candidates(plan, tasks, spec.search.tolerance)
         joined = candidates if spec.search.kind == "boundary" else _joined(plan, candidates)
-        if len(joined["M"]) > MAX_TRIALS:
-            text = f"{len(joined['M']):,} candidates; at most {MAX_TRIALS:,} make one sweep"
+        if len(joined["task"]) > MAX_TRIALS:
+            text = f"{len(joined['task']):,} candidates; at most {MAX_TRIALS:,} make one sweep"
             raise SpecError(document.path, [document.problem(("design",), text)])
         plan = joined
-    return _table(spec, plan)
+    return _table(spec, plan, tasks)
 
 
 def _unsearchable(spec: SweepSpec, axes: Columns, document: Document) -> list[Problem]:
@@ -96,11 +108,11 @@ def _unsearchable(spec: SweepSpec, axes: Columns, document: Document) -> list[Pr
     return problems
 
 
-def _candidates(plan: Columns, tolerance: float) -> Columns:
+def _candidates(plan: Columns, tasks: list[PlannedTask], tolerance: float) -> Columns:
     """For each combination of the other axes, n_train from its smallest to its largest.
 
-    The steps of two orders or two seeds are offset against each other: were they the same in
-    n/(M log M), all brackets would agree about M log M by construction.
+    The steps of two orders, two groups or two seeds are offset against each other: were they the
+    same in n/(M log M), all brackets would agree about M log M by construction.
     """
     frame = pd.DataFrame(plan)
     others = [name for name in frame.columns if name != "n_train"]
@@ -108,7 +120,8 @@ def _candidates(plan: Columns, tolerance: float) -> Columns:
     step = math.log1p(tolerance)
     split, init = (ends["seed" if "seed" in ends else name] for name in ("split_seed", "init_seed"))
     # multiples of unrelated irrational numbers fill [0, 1) evenly
-    walk = math.sqrt(3) * ends["M"] + math.sqrt(5) * split + math.sqrt(7) * init
+    place = np.array([math.sqrt(3) * task.order + _phase(task) for task in tasks])
+    walk = place[ends["task"]] + math.sqrt(5) * split + math.sqrt(7) * init
     offset = np.asarray(walk) % 1
     span = np.log(np.asarray(ends["max"] / ends["min"]))
     counts = np.maximum(1, np.floor(span / step - offset + 1e-9).astype(int) + 1)
@@ -119,17 +132,25 @@ def _candidates(plan: Columns, tolerance: float) -> Columns:
     return found | {"n_train": np.rint(n).astype(np.int64)}
 
 
+def _phase(task: PlannedTask) -> float:
+    """In [0, 1), to tell apart groups of one order; 0 for those that are given by M."""
+    return zlib.crc32(task.group.encode()) / 2**32 if task.named else 0.0
+
+
 def _joined(first: Columns, second: Columns) -> Columns:
     return {name: np.concatenate([first[name], second[name]]) for name in first}
 
 
 def _axis_values(spec: SweepSpec) -> Columns:
-    """The values of every axis, as written: n_train still as count, fraction or multiple."""
+    """The values of every axis, as written: n_train still as count, fraction or multiple.
+
+    Of an axis of texts their places in `axis_texts`.
+    """
     axes = spec.axes
-    found: Columns = {}
+    found: Columns = {name: np.arange(len(texts)) for name, texts in axis_texts(spec).items()}
     for name in type(axes).model_fields:
         axis = getattr(axes, name)
-        if axis is not None:
+        if axis is not None and name not in TEXT_AXES:
             found[name] = np.array(values(axis, name in _WHOLE))
     if "seed" not in found:
         if not {"split_seed", "init_seed"} & set(found):
@@ -179,19 +200,42 @@ def _zipped(
 def _unknown_exclusions(spec: SweepSpec, axes: Columns, document: Document) -> list[Problem]:
     """Exclusions that name an absent axis or a value that is not on it: slips of the pen."""
     problems: list[Problem] = []
+    texts = axis_texts(spec)
     for i, selection in enumerate(spec.exclude):
         for name, wanted in selection.items():
             place = ("exclude", i, name)
             if name not in axes:
                 problems.append(document.problem(place, f"{name} is no axis of this sweep"))
                 continue
-            for value in np.atleast_1d(wanted):
-                if not np.isclose(axes[name], value, rtol=1e-9, atol=0).any():
-                    some = _some(set(axes[name].tolist()))
+            for value in wanted if isinstance(wanted, list) else [wanted]:
+                if not _equal(name, value, axes[name], texts).any():
+                    some = _some(texts[name] if name in texts else set(axes[name].tolist()))
+                    found = shown(value) if isinstance(value, str) else f"{value:g}"
                     problems.append(
-                        document.problem(place, f"{value:g} is not on the axis; it has {some}")
+                        document.problem(place, f"{found} is not on the axis; it has {some}")
                     )
     return problems
+
+
+def _equal(
+    name: str, value: float | str, column: NDArray[Any], texts: dict[str, list[str]]
+) -> NDArray[np.bool_]:
+    """Where a column of an axis has a value that is written in `exclude`."""
+    if name in texts:
+        wanted = _canonical(name, str(value))
+        return np.isin(column, [i for i, text in enumerate(texts[name]) if text == wanted])
+    if isinstance(value, str):
+        return np.zeros(len(column), dtype=bool)
+    return np.asarray(np.isclose(column, value, rtol=1e-9, atol=0))
+
+
+def _canonical(name: str, text: str) -> str:
+    """A value of an axis of texts as the axis has it, where it could be on it."""
+    with suppress(ValueError):
+        return {"group": lambda: group_named(text).name, "expression": lambda: parse(text).text}[
+            name
+        ]()
+    return text
 
 
 def _combinations(axes: Columns, groups: list[list[str]]) -> Columns:
@@ -205,56 +249,68 @@ def _combinations(axes: Columns, groups: list[list[str]]) -> Columns:
 
 
 def _without_excluded(spec: SweepSpec, columns: Columns) -> Columns:
-    keep = np.ones(len(columns["M"]), dtype=bool)
+    keep = np.ones(len(columns["n_train"]), dtype=bool)
+    texts = axis_texts(spec)
     for selection in spec.exclude:
         hit = np.ones_like(keep)
         for name, wanted in selection.items():
-            close = np.isclose(
-                columns[name][:, None], np.atleast_1d(wanted)[None], rtol=1e-9, atol=0
-            )
-            hit &= close.any(axis=1)
+            values = wanted if isinstance(wanted, list) else [wanted]
+            hit &= np.any([_equal(name, value, columns[name], texts) for value in values], axis=0)
         keep &= ~hit
     return {name: column[keep] for name, column in columns.items()}
 
 
 def _n_train(
-    spec: SweepSpec, columns: Columns, document: Document
+    spec: SweepSpec,
+    columns: Columns,
+    tasks: list[PlannedTask],
+    sound: list[bool],
+    document: Document,
 ) -> tuple[NDArray[np.int64], list[Problem]]:
-    """Training pairs of every combination, and those that no split of M² pairs can have."""
-    M, written = columns["M"].astype(float), columns["n_train"].astype(float)
+    """Training pairs of every combination, and those that no split of a sound task can have."""
+    task, written = columns["task"], columns["n_train"].astype(float)
+    M = np.array([one.order for one in tasks], dtype=float)[task]
+    ok = np.array(sound, dtype=bool)
+    tuples = np.array(
+        [one.tuples if good else 2 for one, good in zip(tasks, sound, strict=True)], dtype=float
+    )
+    most = np.array(
+        [one.most_pairs if good else 1 for one, good in zip(tasks, sound, strict=True)], dtype=float
+    )
     axis = spec.axes.n_train
     place: tuple[str, ...] = ("axes", "n_train")
     if isinstance(axis, FractionOfPairs):
-        n, place = written * M**2, (*place, "fraction")
+        n, place = written * tuples[task], (*place, "fraction")
     elif isinstance(axis, TimesMLogM):
         n, place = written * M * np.log(M), (*place, "times_m_log_m")
     else:
         n = written
     rounded = np.rint(n)
-    bad = (rounded >= M**2) | (rounded < 1)
+    bad = ((rounded > most[task]) | (rounded < 1)) & ok[task]
     found: dict[int, set[float]] = defaultdict(set)
-    for order, value in zip(columns["M"][bad].tolist(), written[bad].tolist(), strict=True):
-        found[order].add(value)
+    for code, value in zip(task[bad].tolist(), written[bad].tolist(), strict=True):
+        found[code].add(value)
     problems = [
         document.problem(
             place,
-            f"found {_some(wrong)}, which at M = {order} gives no n_train between 1 and "
-            f"{order**2 - 1} (M² − 1: some pairs must be left to test on)",
+            f"found {_some(wrong)}, which at {tasks[code]} gives no n_train between 1 and "
+            f"{tasks[code].most_pairs} ({tasks[code].bound})",
         )
-        for order, wrong in found.items()
+        for code, wrong in found.items()
     ]
     return np.where(bad, 0, rounded).astype(np.int64), problems
 
 
-def _some(wrong: set[float]) -> str:
-    listed = [f"{value:.12g}" for value in sorted(wrong)]
+def _some(wrong: set[float] | list[str]) -> str:
+    """The first of them: numbers in order, texts as they stand."""
+    listed = wrong if isinstance(wrong, list) else [f"{value:.12g}" for value in sorted(wrong)]
     return ", ".join(listed[:5]) + (" …" if len(listed) > 5 else "")
 
 
-def _table(spec: SweepSpec, columns: Columns) -> pa.Table:
+def _table(spec: SweepSpec, columns: Columns, tasks: list[PlannedTask]) -> pa.Table:
     frame = pd.DataFrame(
         {
-            "group_order": columns["M"],
+            "task": columns["task"],
             "n_train": columns["n_train"],
             "split_seed": columns["split_seed" if "split_seed" in columns else "seed"],
             "init_seed": columns["init_seed" if "init_seed" in columns else "seed"],
@@ -262,16 +318,19 @@ def _table(spec: SweepSpec, columns: Columns) -> pa.Table:
             "learning_rate": columns["learning_rate"],
             "weight_decay": columns["weight_decay"],
             "max_steps": columns["max_steps"],
+            "label_noise": columns["label_noise"],
         }
     )
     # values that round to the same n are the same trial
     frame = frame.drop_duplicates().sort_values(_ORDER, ignore_index=True)
-    orders, inverse = np.unique(frame["group_order"].to_numpy(), return_inverse=True)
-    names = np.array([f"Z{order}" for order in orders])  # cyclic is the only family so far
+    task = frame.pop("task").to_numpy()
     training = spec.training
     trial: dict[str, Any] = {
-        "group": names[inverse],
-        "split": spec.task.split,
+        "group": _decoded([one.group for one in tasks], task),
+        "group_order": _decoded([one.order for one in tasks], task),
+        "operands": _decoded([one.operands for one in tasks], task),
+        "expression": _decoded([one.expression for one in tasks], task),
+        "split": _decoded([one.split for one in tasks], task),
         "network": spec.model.kind,
         "activation": spec.model.activation,
         "loss": training.loss,
@@ -291,3 +350,8 @@ def _table(spec: SweepSpec, columns: Columns) -> pa.Table:
     }
     marks = pa.array(fingerprints(trial), pa.string())
     return pa.table({"fingerprint": marks} | arrays, schema=PLAN_SCHEMA)
+
+
+def _decoded(values: list[Any], codes: NDArray[np.int64]) -> Any:  # noqa: ANN401
+    """The values by code, or the value alone where there is but one."""
+    return np.array(values)[codes] if len(set(values)) > 1 else values[0]

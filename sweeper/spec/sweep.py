@@ -19,7 +19,13 @@ _NEUTRAL: dict[str, Any] = {
     "weight_decay": 0.0,
     "max_steps": 1,
 }
-"""Values that stand in for the other axes while M and n_train are looked at."""
+"""Values that stand in for the other axes while those of the task are looked at."""
+
+_WHAT = (
+    "axes.M", "axes.group", "axes.expression", "axes.split", "axes.n_train", "task", "zip",
+    "exclude",
+)  # fmt: skip
+"""Where a problem keeps the combinations from being looked at."""
 
 
 @dataclass(frozen=True)
@@ -88,18 +94,20 @@ def _combination_problems(document: Document, error: SpecError) -> list[Problem]
     broken = {problem.place for problem in error.problems}
     data, axes = document.data, document.data.get("axes")
     if not isinstance(axes, dict) or any(
-        place.startswith(("axes.M", "axes.n_train", "zip", "exclude")) for place in broken
+        place == "axes" or place.startswith(_WHAT) for place in broken
     ):
         return []
     combining = {name: data[name] for name in ("zip", "exclude") if name in data}
+    task = {"task": data["task"]} if "task" in data else {}
     if not any(place.startswith("axes") for place in broken):
         sound = axes
     elif combining:
         return []  # they may speak of the broken axes
     else:
-        sound = _NEUTRAL | {name: axes[name] for name in ("M", "n_train") if name in axes}
+        what = ("M", "group", "expression", "split", "n_train")
+        sound = _NEUTRAL | {name: axes[name] for name in what if name in axes}
     try:
-        expand(SweepSpec.model_validate({"name": "x", "axes": sound} | combining), document)
+        expand(SweepSpec.model_validate({"name": "x", "axes": sound} | combining | task), document)
     except (SpecError, ValidationError) as second:
         return second.problems if isinstance(second, SpecError) else []
     return []

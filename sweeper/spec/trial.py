@@ -10,6 +10,8 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from sweeper.tasks.task import count_tuples
+
 NUMERICS = 2
 """Raised when a change of the engine moves results: trials made before and after then differ."""
 
@@ -22,10 +24,11 @@ class Trial:
     that the fingerprints of finished work stay valid.
 
     Attributes:
-        group: Name of the group H, such as "Z23".
+        group: Name of the group H, such as "Z23"; of an expression modulo 23, "Z23" too.
         group_order: M.
-        n_train: n, training pairs out of M².
-        split: How they are drawn; "uniform" is without replacement from all pairs.
+        n_train: n, training pairs out of M², or of more operands tuples.
+        split: How they are drawn; "uniform" is without replacement from all pairs, "balanced" has
+            every operand and every target equally often.
         split_seed: Names the stream of the split.
         init_seed: Names the stream of the initial weights.
         network: "two_layer".
@@ -43,6 +46,10 @@ class Trial:
             Weights and optimizer are float32 always.
         give_up_after: Steps without progress on the test pairs after which a trial that has fitted
             its training pairs is stopped; 0 is never.
+        operands: How many there are; 2 makes pairs.
+        expression: What is computed of them modulo M, in canonical form, such as "x**2 + x*y";
+            empty for their product in the group.
+        label_noise: Share of training labels that are wrong.
     """
 
     group: str
@@ -64,6 +71,9 @@ class Trial:
     stop_at_target: bool
     matmul_precision: str = "float32"
     give_up_after: int = 0
+    operands: int = 2
+    expression: str = ""
+    label_noise: float = 0.0
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:
@@ -79,6 +89,11 @@ class Trial:
             }
         )
 
+    @property
+    def tuples(self) -> int:
+        """Tuples of operands that can be trained or tested on: M² pairs, but for other tasks."""
+        return count_tuples(self.group, self.group_order, self.operands, self.expression)
+
     @cached_property
     def fingerprint(self) -> str:
         """32 hexadecimal digits: the hash of the canonical form.
@@ -90,7 +105,7 @@ class Trial:
 
 
 DEFAULTS = {field.name: field.default for field in fields(Trial) if field.default is not MISSING}
-"""What fields that were added later have where nothing is said."""
+"""What fields that were added later have where nothing is said, and in trials made before."""
 
 _ARROW = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 TRIAL_SCHEMA = pa.schema(

@@ -14,7 +14,9 @@ from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
 from sweeper.store.provenance import Provenance, code_version, host, library_versions
 from sweeper.tasks.groups import group_named
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+READABLE_VERSIONS = (2, 3, 4)
+"""Of shards. Those of an older version lack columns that have come since with a default."""
 
 
 class Outcome(StrEnum):
@@ -90,7 +92,7 @@ class TrialResult:
             outcome=Outcome.FAILED,
             fit_step=None,
             generalization_step=None,
-            n_test=trial.group_order**2 - trial.n_train,
+            n_test=trial.tuples - trial.n_train,
             train_flops=0.0,
             wall_time_s=(datetime.now(UTC) - started_at).total_seconds(),
             setup_s=0.0,
@@ -211,7 +213,7 @@ def records_table(
 def _derived(trial: Trial) -> dict[str, object]:
     order = trial.group_order
     return {
-        "train_fraction": trial.n_train / order**2,
+        "train_fraction": trial.n_train / trial.tuples,
         "n_over_m_log_m": trial.n_train / (order * math.log(order)),
         "max_irrep_dim": group_named(trial.group).max_irrep_dim,
     }

@@ -32,7 +32,13 @@ import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
-from sweeper.store.records import CURVE_SCHEMA, RECORD_SCHEMA, SCHEMA_VERSION
+from sweeper.store.records import (
+    CURVE_SCHEMA,
+    DEFAULTS,
+    READABLE_VERSIONS,
+    RECORD_SCHEMA,
+    SCHEMA_VERSION,
+)
 
 
 class ResultsError(Exception):
@@ -221,8 +227,11 @@ class ResultsFolder:
         path = f"{self.path}/{kind}/{name}"
         try:
             with pq.ParquetFile(path, filesystem=self.filesystem) as shard:
-                _check_schema(path, kind, shard.schema_arrow, schema)
-                return shard.read(columns=columns)
+                found = shard.schema_arrow
+                _check_schema(path, kind, found, schema)
+                wanted = pa.schema(schema if columns is None else map(schema.field, columns))
+                there = [name for name in wanted.names if name in found.names]
+                return _with_defaults(shard.read(columns=there), wanted, schema.metadata)
         except (pa.ArrowException, OSError) as error:
             raise ResultsError(f"{path}: cannot read this shard: {error}") from error
 
@@ -366,10 +375,24 @@ def _locked(file: IO[str], kind: int, tries: int = 10) -> bool:
 
 def _check_schema(path: str, kind: str, found: pa.Schema, expected: pa.Schema) -> None:
     version = (found.metadata or {}).get(f"sweeper.{kind}".encode(), b"none").decode()
+    if version not in map(str, READABLE_VERSIONS):
+        readable = f"{READABLE_VERSIONS[0]} to {READABLE_VERSIONS[-1]}"
+        raise ResultsError(f"{path}: schema version {version}; this sweeper reads {readable}")
     if version != str(SCHEMA_VERSION):
-        raise ResultsError(
-            f"{path}: schema version {version}; this sweeper reads version {SCHEMA_VERSION}"
+        expected = pa.schema(
+            [one for one in expected if one.name in found.names or one.name not in DEFAULTS]
         )
     if not found.equals(expected):
         missing = sorted(set(expected.names) ^ set(found.names))
         raise ResultsError(f"{path}: columns differ from schema version {version}: {missing}")
+
+
+def _with_defaults(table: pa.Table, schema: pa.Schema, metadata: dict[bytes, bytes]) -> pa.Table:
+    """A shard's columns in the order of a schema; what an older version lacks has its default."""
+    columns = [
+        table[one.name]
+        if one.name in table.column_names
+        else pa.repeat(pa.scalar(DEFAULTS[one.name], one.type), table.num_rows)
+        for one in schema
+    ]
+    return pa.table(columns, schema=schema.with_metadata(metadata))

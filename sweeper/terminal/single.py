@@ -12,7 +12,7 @@ from rich.table import Table
 
 from analysis.tables import plain
 from sweeper.run.single import Single, differences, open_trial, train_again
-from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
+from sweeper.spec.trial import DEFAULTS, NUMERICS, TRIAL_SCHEMA, Trial
 from sweeper.store.records import Curve, Outcome
 from sweeper.store.results import ResultsError, ResultsFolder
 
@@ -161,6 +161,7 @@ def _remembered(known: Single) -> str:
 def _words(trial: Trial) -> str:
     names = ["group", "n_train", "hidden_size", "learning_rate", "weight_decay", "max_steps",
              "split_seed", "init_seed"]  # fmt: skip
+    names += [name for name, usual in DEFAULTS.items() if getattr(trial, name) != usual]
     return ", ".join(f"{name} {getattr(trial, name)}" for name in names)
 
 

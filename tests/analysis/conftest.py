@@ -104,6 +104,8 @@ def make_cells(
             "group": [f"G{i}" for i in range(len(orders))],
             "group_order": orders,
             "max_irrep_dim": dims,
+            "task": [f"G{i}" for i in range(len(orders))],
+            "tuples": orders**2,
             "split_seed": 0,
             "init_seed": 0,
             "status": "bracketed",

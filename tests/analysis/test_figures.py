@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from analysis import fit_laws, horizon_check, thresholds
 from analysis.figures import boundary, draw_all, learning_curves, phase_diagram, save
+from analysis.tables import threshold_table
 from sweeper.spec.trial import Trial
 from sweeper.store.results import ResultsFolder
 
@@ -46,7 +47,8 @@ def test_draw_all_writes_every_figure_whole_and_leaves_matplotlib_alone(
     write_sweep(tmp_path / "sweep", tables, trial)
     before = dict(mpl.rcParams)
     paths = draw_all(tmp_path / "sweep", tmp_path / "figures")
-    names = ["phase_diagram", "boundary", "curves-Z11", "curves-Z17", "curves-Z23"]
+    curves = ["curves-Z11", "curves-Z17", "curves-Z23"]
+    names = ["phase_diagram", "phases", "boundary", "collapse", *curves]
     assert [path.name for path in paths] == [f"{n}.{s}" for n in names for s in ("png", "svg")]
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == sorted(
         path.name for path in paths
@@ -56,7 +58,7 @@ def test_draw_all_writes_every_figure_whole_and_leaves_matplotlib_alone(
     for path in paths[::2]:
         height, width, _ = plt.imread(path).shape
         assert 800 < height < 1400
-        assert 900 < width < 1400
+        assert 900 < width < 1700
     assert all(path.read_text().rstrip().endswith("</svg>") for path in paths[1::2])
 
 
@@ -67,13 +69,15 @@ def test_settings_have_figures_of_their_own(
     paths = draw_all(tmp_path / "sweep", tmp_path / "figures", formats=["png"])
     curves = [f"curves-{i}-Z{M}.png" for i in (1, 2) for M in (11, 17, 23)]
     assert sorted(path.name for path in paths) == sorted(
-        ["phase_diagram.png", "boundary-1.png", "boundary-2.png", *curves]
+        [f"{name}.png" for name in ("phase_diagram", "phases")]
+        + [f"{name}-{i}.png" for name in ("boundary", "collapse") for i in (1, 2)]
+        + curves
     )
 
 
 def test_an_empty_results_folder_gives_a_figure_that_says_so(tmp_path: Path) -> None:
-    (path,) = draw_all(tmp_path / "nothing", tmp_path, formats=["svg"])
-    assert path.name == "phase_diagram.svg"
+    paths = draw_all(tmp_path / "nothing", tmp_path, formats=["svg"])
+    assert [path.name for path in paths] == ["phase_diagram.svg", "phases.svg"]
 
 
 def test_equal_figures_are_equal_files(tmp_path: Path, diverging_sweep: MakeFrame) -> None:
@@ -188,6 +192,35 @@ def test_irrep_dimensions_have_a_line_each(diverging_sweep: MakeFrame) -> None:
     )
 
 
+def test_groups_that_the_order_does_not_tell_are_named(diverging_sweep: MakeFrame) -> None:
+    records = diverging_sweep(5, (11, 17, 23))
+    names = {"Z11": "D5", "Z17": "A4", "Z23": "Z7⋊Z3"}
+    others = records.assign(group=records["group"].map(names))
+    assert set(names.values()) <= set(texts(boundary(thresholds(others), ())))
+    assert not set(names) & set(texts(boundary(thresholds(records), ())))
+
+
+def test_three_operands_are_a_fraction_of_all_triples(records: MakeFrame, trial: MakeTrial) -> None:
+    frame = records(
+        [trial(5, n, operands=3) for n in (40, 60, 80)], lambda M, n, seed: 500 if n > 50 else 9e9
+    )
+    cells = thresholds(frame)
+    assert cells["task"].tolist() == ["Z5^3"]
+    assert cells["tuples"].tolist() == [125]
+    figure = phase_diagram(frame, cells)
+    assert figure.axes[0].get_ylabel() == "training fraction $p = n/M^3$"
+    assert not any("paper's code" in text for text in texts(figure))
+    (bracket,) = (one for one in figure.axes[0].containers)
+    assert bracket[0].get_ydata() == pytest.approx([(40 * 60) ** 0.5 / 125])
+
+
+def test_expressions_are_named_in_tables(records: MakeFrame, trial: MakeTrial) -> None:
+    trials = [trial(5, n, expression="x*y") for n in (10, 20)]
+    frame = records(trials, lambda M, n, seed: 500 if n > 15 else 9e9)
+    (row,) = threshold_table(thresholds(frame)).rows
+    assert row[:3] == ["x*y mod 5", "5", "14.1"]
+
+
 def test_the_learning_curves_mark_target_and_generalization(
     tmp_path: Path, tables: MakeTables, trial: MakeTrial
 ) -> None:
@@ -212,7 +245,7 @@ def test_the_learning_curves_mark_target_and_generalization(
 def test_a_single_run_is_drawn(tmp_path: Path, tables: MakeTables, trial: MakeTrial) -> None:
     ResultsFolder.at(tmp_path).write_shard("a", *tables([trial(11, 80)], lambda *_: 500))
     names = [path.name for path in draw_all(tmp_path, tmp_path / "figures", formats=["png"])]
-    assert names == ["phase_diagram.png", "boundary.png", "curves-Z11.png"]
+    assert names == ["phase_diagram.png", "phases.png", "boundary.png", "curves-Z11.png"]
 
 
 @pytest.mark.parametrize("orders", [(11,), (11, 17)])

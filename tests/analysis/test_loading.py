@@ -97,6 +97,31 @@ def test_axes_within_a_group_make_settings_of_their_own_whatever_the_index(
     ]
 
 
+def test_what_is_learned_makes_settings_even_where_it_never_varies_within_a_group(
+    records: MakeFrame, trial: Callable[..., Trial]
+) -> None:
+    """Two expressions, each at another order, must not be pooled in one law."""
+    trials = [trial(11, 60, expression="x*y"), trial(13, 60, expression="x + 2*y")]
+    trials += [trial(17, 60, operands=3), trial(19, 60, split="balanced", label_noise=0.1)]
+    frame = records(trials, lambda *_: 500)
+    assert settings(frame) == ["split", "operands", "expression", "label_noise"]
+    words = [label.removesuffix(f", {PLAIN}") for label in setting_labels(frame)]
+    assert words == [
+        "2 operands, x*y mod M, uniform split, label noise 0.0",
+        "2 operands, x + 2*y mod M, uniform split, label noise 0.0",
+        "3 operands, uniform split, label noise 0.0",
+        "2 operands, balanced split, label noise 0.1",
+    ]
+
+
+def test_an_unusual_task_is_named_where_it_is_the_only_one(
+    records: MakeFrame, trial: Callable[..., Trial]
+) -> None:
+    frame = records([trial(M, 60, expression="x*y") for M in (11, 13)], lambda *_: 500)
+    assert settings(frame) == []
+    assert setting_labels(frame).unique().tolist() == [f"x*y mod M, {PLAIN}"]
+
+
 def test_settings_that_differ_in_the_last_digit_keep_different_words(
     records: MakeFrame, trial: Callable[..., Trial]
 ) -> None:

@@ -11,8 +11,8 @@ from sweeper.learn.adam import Adam, chosen
 from sweeper.learn.train import train
 from sweeper.learn.two_layer import TwoLayerBatch, batch_bytes, initial_weights, step_flops
 from sweeper.spec.trial import Trial
-from sweeper.tasks.groups import cyclic
 from sweeper.tasks.splits import split_order
+from sweeper.tasks.task import task_of
 
 
 def outputs_of(weights: Tensor, M: int, pairs: np.ndarray) -> Tensor:
@@ -40,7 +40,7 @@ def autograd(trial: Trial, weights: Tensor) -> Tensor:
 
 
 def training_pairs(trial: Trial) -> np.ndarray:
-    return split_order(cyclic(trial.group_order), trial.split_seed)[: trial.n_train]
+    return split_order(task_of(trial.group), trial.split_seed)[: trial.n_train]
 
 
 @pytest.mark.parametrize("M", [5, 12])

@@ -263,3 +263,30 @@ def test_the_steps_of_orders_and_seeds_are_offset_against_each_other() -> None:
     first = phase.groupby([frame["group_order"], frame["split_seed"]]).first()
     histogram = np.histogram(first, bins=5, range=(0, 1))[0]
     assert histogram.min() > 0.5 * len(first) / 5
+
+
+def test_a_group_is_predicted_by_those_of_its_dimension() -> None:
+    """n_c has d_k in it: D8 is aimed at by D7, not by S4 with its larger n_c or Z17."""
+    plan = open_text(
+        """\
+name: x
+axes:
+  group: [D7, Z17, S4, D8]
+  n_train: {times_m_log_m: [1.5, 4.5]}
+  hidden_size: 256
+  learning_rate: 0.005
+  weight_decay: 0.0002
+  max_steps: 8000
+design: boundary
+""",
+        "x",
+    ).plan
+    frame = plan.to_pandas()
+    level = (frame["n_train"] / (frame["group_order"] * np.log(frame["group_order"]))).to_numpy()
+    search = BoundarySearch(plan, 0.05)
+    known = {"D7": 3.0, "Z17": 2.0, "S4": 4.0}
+    for row in np.flatnonzero(frame["group"] != "D8").tolist():
+        search.tell(row, bool(level[row] > known[frame["group"][row]]), early=True)
+    (row, *_) = search.ask(1)
+    assert frame["group"][row] == "D8"
+    assert level[row] == pytest.approx(3.0, rel=0.05)

@@ -172,8 +172,9 @@ training: {loss: ce, eval_every: 0}
         "s.yaml:7 axes.weight_decay: found nan; should be a finite number",
         "s.yaml:8 axes.max_steps: found []; should have at least 1 item, not 0",
         "s.yaml:9 axes.seed: found 0; a number of seeds should be between 1 and 100,000",
-        "s.yaml:10 axes.lr: unknown key; valid keys are M, n_train, hidden_size, learning_rate, "
-        "weight_decay, max_steps, seed, split_seed, init_seed",
+        "s.yaml:10 axes.lr: unknown key; valid keys are M, group, expression, split, n_train, "
+        "hidden_size, learning_rate, weight_decay, max_steps, label_noise, seed, split_seed, "
+        "init_seed",
         "s.yaml:11 trainin: unknown key; did you mean training? valid keys are name, description, "
         "task, axes, zip, exclude, model, training, resources, design, reuse, trackers",
         "s.yaml:12 training.eval_every: found 0; should be greater than or equal to 1",

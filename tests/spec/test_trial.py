@@ -47,14 +47,14 @@ def test_a_field_added_later_keeps_old_fingerprints(
 ) -> None:
     @dataclass(frozen=True)
     class Later(Trial):
-        label_noise: float = 0.0
+        dropout: float = 0.0
 
     before = trial().fingerprint
     row = asdict(trial())
     of_later = fields(Later)
     monkeypatch.setattr(module, "fields", lambda _: of_later)
     assert Later(**row).fingerprint == before
-    assert Later(**row, label_noise=0.1).fingerprint != before
+    assert Later(**row, dropout=0.1).fingerprint != before
 
 
 @given(

@@ -147,8 +147,43 @@ def test_another_schema_version_is_refused_by_name(tmp_path: Path, trial: Make) 
     with pytest.raises(ResultsError) as caught:
         folder.records()
     assert str(caught.value) == (
-        f"{tmp_path}/records/a.parquet: schema version 0; this sweeper reads version 3"
+        f"{tmp_path}/records/a.parquet: schema version 0; this sweeper reads 2 to 4"
     )
+
+
+@pytest.mark.parametrize("columns", [None, ["label_noise", "outcome"]])
+def test_records_of_an_older_version_are_read_with_defaults(
+    tmp_path: Path, trial: Make, columns: list[str] | None
+) -> None:
+    """Version 2 had none of the fields of Trial that have a default; new shards may lie beside."""
+    folder = ResultsFolder.at(tmp_path)
+    later = {"operands": 2, "expression": "", "label_noise": 0.0, "give_up_after": 0}
+    write(folder, "b", [trial(seed=1)])
+    for kind, table in zip(("records", "curves"), finished([trial()]), strict=True):
+        old = table.drop_columns([name for name in later if name in table.column_names])
+        old = old.replace_schema_metadata({f"sweeper.{kind}": "2"})
+        pq.write_table(old, tmp_path / kind / "a.parquet")
+    found = folder.records(columns)
+    assert found.column_names == (columns or RECORD_SCHEMA.names)
+    assert found.schema.metadata == RECORD_SCHEMA.metadata
+    row = found.to_pylist()[0]
+    assert {name: row[name] for name in later if name in row} == {
+        name: value for name, value in later.items() if name in row
+    }
+    assert folder.curves().schema.equals(CURVE_SCHEMA)
+    if columns is None:
+        assert trials(found) == [trial(), trial(seed=1)]
+        assert found["fingerprint"][0].as_py() == trial().fingerprint
+
+
+def test_a_column_that_no_version_may_lack_is_missed(tmp_path: Path, trial: Make) -> None:
+    folder = ResultsFolder.at(tmp_path)
+    (tmp_path / "records").mkdir()
+    records, _ = finished([trial()])
+    old = records.drop_columns(["split"]).replace_schema_metadata({"sweeper.records": "2"})
+    pq.write_table(old, tmp_path / "records" / "a.parquet")
+    with pytest.raises(ResultsError, match=r"columns differ from schema version 2: \['split'\]"):
+        folder.records()
 
 
 def test_two_records_of_one_trial_are_refused(tmp_path: Path, trial: Make) -> None:

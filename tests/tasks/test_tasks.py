@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from sweeper.tasks.groups import cyclic, group_named
 from sweeper.tasks.splits import split_order
 from sweeper.tasks.streams import bounded_floats, random_order
+from sweeper.tasks.task import task_of
 
 
 @given(st.integers(2, 40))
@@ -36,20 +37,20 @@ def test_unknown_group_is_refused() -> None:
 
 
 def test_split_order_holds_every_pair_once() -> None:
-    order = split_order(cyclic(13), 5)
+    order = split_order(task_of("Z13"), 5)
     assert np.array_equal(np.sort(order), np.arange(169))
 
 
 def test_split_depends_on_group_and_seed_alone() -> None:
-    assert np.array_equal(split_order(cyclic(13), 5), split_order(cyclic(13), 5))
-    assert not np.array_equal(split_order(cyclic(13), 5), split_order(cyclic(13), 6))
+    assert np.array_equal(split_order(task_of("Z13"), 5), split_order(task_of("Z13"), 5))
+    assert not np.array_equal(split_order(task_of("Z13"), 5), split_order(task_of("Z13"), 6))
 
 
 def test_split_is_uniform() -> None:
     """Each pair is among the first tenth of 100 in about a tenth of 2,000 splits."""
     hits = np.zeros(100)
     for seed in range(2000):
-        hits[split_order(cyclic(10), seed)[:10]] += 1
+        hits[split_order(task_of("Z10"), seed)[:10]] += 1
     z = (hits - 200) / np.sqrt(2000 * 0.1 * 0.9)
     assert np.abs(z).max() < 4.5
     assert 0.7 < z.var() < 1.3

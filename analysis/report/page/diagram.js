@@ -33,7 +33,7 @@ const Diagram = (() => {
     lines.push(M ? `M = ${M}, ${n}` : n);
     if (view.x !== "group_order") lines.push(`${Pivot.label(view.x)}: ${value}`);
     if (!Pivot.isSize(view.y) && view.y !== "group_order") lines.push(`${Pivot.label(view.y)}: ${Pivot.isLog(view.y) ? digits(Math.exp(brick.y)) : Pivot.axis(view.y).levels[Math.round(brick.y)]}`);
-    if (M && low === high) lines.push(`n/(M log M) = ${digits(Pivot.size.n_over_m_log_m(low, M))}, n/M² = ${digits(Pivot.size.train_fraction(low, M))}`);
+    if (M && low === high) lines.push(`n/(M log M) = ${digits(Pivot.size.n_over_m_log_m(low, M))}, training fraction ${digits(low / brick.tuples)}`);
     const outcomes = Object.entries(brick.counts).map(([name, count]) => `${whole(count)} ${name}`).join(", ");
     lines.push(`${whole(brick.runs)} run${brick.runs === 1 ? "" : "s"}: ${outcomes}`);
     if (brick.accuracy !== null) lines.push(`best test accuracy ${brick.accuracy.toFixed(3)}${brick.runs > 1 ? ", mean" : ""}`);
@@ -43,13 +43,13 @@ const Diagram = (() => {
     return lines;
   }
 
-  const shown = (view, y, M) => Pivot.size[view.y](y, M);
+  const shown = (view, n, M, tuples) => Pivot.size[view.y](n, M, tuples);
 
   function lineTraces(view, setting, toggles) {
     if (view.x !== "group_order" || !Pivot.isSize(view.y) || !setting) return [];
     return setting.lines.filter((line) => toggles[line.kind]).flatMap((line) => {
       const { colour, dash } = LAWS[line.kind];
-      const y = (values) => values.map((n, i) => (n === null ? null : shown(view, n, line.M[i])));
+      const y = (values) => values.map((n, i) => (n === null ? null : shown(view, n, line.M[i], line.M[i] ** setting.power)));
       const dims = setting.lines.filter((one) => one.kind === line.kind).length;
       const name = safe(line.name + (dims > 1 ? `, d_k = ${line.dim}` : ""));
       const common = { type: "scatter", mode: "lines", x: line.M, hoverinfo: "skip", showlegend: false };
@@ -68,9 +68,9 @@ const Diagram = (() => {
     if (!toggles.thresholds || !Pivot.isSize(view.y)) return [];
     const marks = Pivot.thresholds(view);
     const x = (mark) => (Pivot.isLog(view.x) ? Pivot.axis(view.x).levels[mark.where[view.x]] : mark.where[view.x]);
-    const y = (mark, n) => shown(view, n, mark.M);
+    const y = (mark, n) => shown(view, n, mark.M, mark.tuples);
     const measured = marks.filter((mark) => mark.n_c !== null && mark.low !== null && mark.high !== null);
-    const text = measured.map((mark) => `threshold of ${safe(mark.group)}: n_c = ${digits(mark.n_c, 4)}<br>n_c/(M log M) = ${digits(mark.n_c / (mark.M * Math.log(mark.M)))}<br>brackets within ${whole(mark.low)} to ${whole(mark.high)}, ${mark.seeds} of ${mark.of} seeds`);
+    const text = measured.map((mark) => `threshold of ${safe(mark.task)}: n_c = ${digits(mark.n_c, 4)}<br>n_c/(M log M) = ${digits(mark.n_c / (mark.M * Math.log(mark.M)))}<br>brackets within ${whole(mark.low)} to ${whole(mark.high)}, ${mark.seeds} of ${mark.of} seeds`);
     const up = (mark) => y(mark, mark.high) - y(mark, mark.n_c);
     const down = (mark) => y(mark, mark.n_c) - y(mark, mark.low);
     const found = [{
@@ -84,7 +84,7 @@ const Diagram = (() => {
       if (part.length) {
         found.push({
           type: "scatter", mode: "markers", name: way, x: part.map(x), y: part.map((mark) => y(mark, mark[end])),
-          text: part.map((mark) => `${safe(mark.group)}: the threshold of ${mark.of - mark.seeds} of ${mark.of} seeds lies ${way} what was run`),
+          text: part.map((mark) => `${safe(mark.task)}: the threshold of ${mark.of - mark.seeds} of ${mark.of} seeds lies ${way} what was run`),
           hovertemplate: "%{text}<extra></extra>", showlegend: false,
           marker: { symbol, size: 10, color: "#ff7f0e", line: { color: "#000000", width: 1 } },
         });

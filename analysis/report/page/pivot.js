@@ -5,7 +5,7 @@ const Pivot = (() => {
 
   const size = {
     n_train: (n) => n,
-    train_fraction: (n, M) => n / (M * M),
+    train_fraction: (n, M, tuples) => n / tuples,
     n_over_m_log_m: (n, M) => n / (M * Math.log(M)),
   };
 
@@ -54,7 +54,7 @@ const Pivot = (() => {
     const { cells } = data, bricks = new Map();
     for (const i of chosen(view)) {
       const column = cells[view.x][i];
-      const y = isSize(view.y) ? Math.log(size[view.y](cells.n[i], cells.M[i])) : place(view.y, cells[view.y][i]);
+      const y = isSize(view.y) ? Math.log(size[view.y](cells.n[i], cells.M[i], cells.tuples[i])) : place(view.y, cells[view.y][i]);
       const key = column + "/" + y.toFixed(6);
       if (!bricks.has(key)) bricks.set(key, { column, x: place(view.x, column), y, cells: [] });
       bricks.get(key).cells.push(i);
@@ -65,7 +65,7 @@ const Pivot = (() => {
   }
 
   function total(cells) {
-    const found = { runs: 0, counts: {}, accuracy: null, steps: null, n: [Infinity, 0], M: new Set() };
+    const found = { runs: 0, counts: {}, accuracy: null, steps: null, n: [Infinity, 0], M: new Set(), tuples: null };
     let measured = 0, accuracy = 0, won = 0, steps = 0;
     for (const i of cells) {
       found.runs += data.cells.runs[i];
@@ -83,6 +83,7 @@ const Pivot = (() => {
       }
       found.n = [Math.min(found.n[0], data.cells.n_low[i]), Math.max(found.n[1], data.cells.n_high[i])];
       found.M.add(data.cells.M[i]);
+      found.tuples = data.cells.tuples[i];
     }
     if (measured) found.accuracy = accuracy / measured;
     if (won) found.steps = steps / won;

@@ -55,9 +55,9 @@ def threshold_marks(thresholds: pd.DataFrame, numbers: dict[str, dict[object, in
         numbers: For each axis, the number of each value.
 
     Returns:
-        Of each: setting, for each axis the number of its value, M, tuples, task, n_c (geometric mean
-        over seeds) or None, low and high (of all seeds' brackets), seeds with an n_c, all seeds, and
-        way: "above" or "below" where some seeds' thresholds lie outside what was run.
+        Of each: setting, for each axis the number of its value, M, tuples, task, n_c (geometric
+        mean over seeds) or None, low and high (of all seeds' brackets), seeds with an n_c, all
+        seeds, and way: "above" or "below" where some seeds' thresholds lie outside what was run.
     """
     marks: list[Plain] = []
     for (setting, _), cells in thresholds.groupby(["setting", "group"], sort=False):

@@ -3,6 +3,7 @@
 # make browser Chromium for the tests of the report, from apt; without one they are skipped
 # make bench   what is measured against other ways and the machine, in results/bench/;
 #              make bench BENCH="--only engine" measures less, see python -m benchmarks --help
+# make calibrate   intervals, tests and refusals of the analysis on sweeps of known law: docs/calibration.md
 #
 # PYTHON=python3.12 picks another interpreter. TORCH_INDEX=URL takes torch from another index,
 # such as https://download.pytorch.org/whl/cpu (README.md, "Which torch").
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow browser bench lint format clean
+.PHONY: demo test test-slow browser bench calibrate lint format clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -42,6 +43,9 @@ browser:
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+calibrate: $(STAMP)
+	$(BIN)/python -m benchmarks.calibrate
 
 lint: $(STAMP)
 	$(BIN)/ruff check --quiet .

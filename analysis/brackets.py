@@ -102,7 +102,10 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
     Returns:
         One row a cell, in order of setting, order, group and seeds: the setting in words and its
         columns, group, group_order, max_irrep_dim, split_seed, init_seed, the task in words, its
-        tuples (M², for pairs in a group), the fields of Bracket, n_excluded, and horizon_steps.
+        tuples (M², for pairs in a group), the fields of Bracket, n_excluded, steps_low and
+        steps_high, and horizon_steps. steps_low and steps_high are the steps to generalize (the
+        fewest, of several runs) at the ends of the bracket, NaN where no run there did; at n_low
+        they lie beyond a horizon that is only part of the runs', or belong to violations.
     """
     axes = settings(records)
     runs = records.assign(
@@ -113,9 +116,15 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
     generalized = _generalized(runs).to_numpy(bool)
     counts = generalized | _watched(runs).to_numpy(bool)
     rising = _rising(runs).to_numpy(bool)
-    cells = list(runs.groupby(CELL).indices.values())
+    cells = [np.asarray(rows) for rows in runs.groupby(CELL).indices.values()]
     told = [i[counts[i]] for i in cells]
     found = [bracket(n_train[i], generalized[i], rising[i]) for i in told]
+    steps = runs["generalization_step"].to_numpy(float, na_value=np.inf)
+
+    def fewest(cell: NDArray[np.intp], size: float) -> float:
+        least = min(steps[cell[n_train[cell] == size]], default=np.inf)
+        return float(least) if np.isfinite(least) else np.nan
+
     names = runs.iloc[[i[0] for i in cells]][[*CELL, *axes]].reset_index(drop=True)
     of_task = runs.iloc[[i[0] for i in cells]][_TASK].to_numpy().tolist()
     frame = names.assign(
@@ -123,6 +132,8 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
         tuples=[count_tuples(*one) for one in of_task],
         **{field.name: [getattr(one, field.name) for one in found] for field in fields(Bracket)},
         n_excluded=[int(np.sum(~counts[i])) for i in cells],
+        steps_low=[fewest(i, one.n_low) for i, one in zip(told, found, strict=True)],
+        steps_high=[fewest(i, one.n_high) for i, one in zip(told, found, strict=True)],
         horizon_steps=[int(runs["horizon_steps"].iloc[i[0]]) for i in cells],
     )
     by = ["setting", "group_order", "group", "split_seed", "init_seed"]

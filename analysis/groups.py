@@ -36,7 +36,8 @@ def group_means(thresholds: pd.DataFrame) -> GroupMeans:
     inside of the grid. A cell without runs that count says nothing of n_c, and only it is left out.
 
     Args:
-        thresholds: Of one setting, as `thresholds` gives them.
+        thresholds: Of one setting, as `thresholds` gives them. A column irrep_dim, as `with_dim`
+            adds it, is taken as d in place of max_irrep_dim.
 
     Raises:
         ValueError: The thresholds are of several settings.
@@ -44,6 +45,7 @@ def group_means(thresholds: pd.DataFrame) -> GroupMeans:
     settings = thresholds["setting"].unique().tolist()
     if len(settings) > 1:
         raise ValueError(f"thresholds of {len(settings)} settings; fit one at a time (fit_laws)")
+    dim = "irrep_dim" if "irrep_dim" in thresholds else "max_irrep_dim"
     keys = ["group_order", "group"]
     told = thresholds[thresholds["status"] != BracketStatus.NO_RUNS]
     incomplete = told.loc[told["n_c"].isna(), "group"].unique()
@@ -58,7 +60,7 @@ def group_means(thresholds: pd.DataFrame) -> GroupMeans:
     kept = kept.assign(log_n_c=log_n["n_c"], half_width=(log_n["n_high"] - log_n["n_low"]) / 2)
     groups = kept.groupby(keys)
     table = groups[["log_n_c", "half_width"]].mean()
-    table = table.assign(irrep_dim=groups["max_irrep_dim"].first(), n_seeds=groups.size())
+    table = table.assign(irrep_dim=groups[dim].first(), n_seeds=groups.size())
     table = table.reset_index()
     columns = ["group", "group_order", "irrep_dim", "log_n_c", "half_width", "n_seeds"]
     steps = thresholds["horizon_steps"]

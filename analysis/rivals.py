@@ -1,94 +1,129 @@
-"""Theorem 4 against its rivals: how well each fits, and how well it predicts larger groups."""
+"""Theorem 4 against its rivals, built in and declared: fit, test in the family, prediction."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from analysis.fitting import aicc, fit_power_law, fit_theorem4
+from analysis.declarations import DeclaredLaw, built_in_laws
+from analysis.declared import law_problem, predicted
+from analysis.fitting import aicc
 from analysis.groups import group_means
 from analysis.laws import Array
+from analysis.nonlinear import Solution, inseparable, solve
 
-FIXED_SHAPES: dict[str, Callable[[Array], Array]] = {
-    "n ∝ M": lambda M: M,
-    "M log M": lambda M: M * np.log(M),
-    "M^(5/3)": lambda M: M ** (5 / 3),
-    "M²": lambda M: M**2,
-}
-"""Of n_c over M: only a constant, and the exponent of d_k where it varies, are fitted to them."""
 HELD_OUT = 0.25
 """Part of the groups, the largest, that the others have to predict; at least one."""
 
 
-def compare_laws(thresholds: pd.DataFrame) -> pd.DataFrame:
+def compare_laws(thresholds: pd.DataFrame, declared: Sequence[DeclaredLaw] = ()) -> pd.DataFrame:
     """Every law on the same groups, the best by AICc first.
 
     Laws less than 2 apart in AICc cannot be told apart; then, and for laws far apart too, look at
     what predicts best beyond the orders it was fitted to. Where residual_sd is below the brackets'
     half-widths, AICc compares how the grids of n_train happen to lie, not the laws.
 
+    A law with a family is tested inside it, by F = ((RSS − RSS_f)/q)/(RSS_f/dof_f) on (q, dof_f)
+    degrees of freedom, q the parameters that the family has more. `p_with_grid` is the same after
+    every log n_c has moved to the end of its bracket that favours the law, so that thresholds which
+    a coarse grid makes alike reject nothing; for one parameter more it rejects exactly what lies
+    outside `Law.quoted_beta`.
+
     Args:
         thresholds: Of one setting, as `thresholds` gives them.
+        declared: Laws to compare beside the built-in ones. Of these, those with d are left out
+            where d does not vary.
 
     Returns:
         One row a law: law, n_parameters, residual_sd (of log n_c), aicc, delta_aicc (to the best),
-        and held_out_error: the rms error of log n_c on the largest quarter of the groups, predicted
-        from the others. NaN where there are too few groups for it.
+        held_out_error: the rms error of log n_c on the largest quarter of the groups, predicted
+        from the others; family, p_in_family, p_with_grid. NaN where there are too few groups for
+        it, or the groups do not determine the law; family is empty where there is none.
     """
     groups = group_means(thresholds).table
+    varies = groups["irrep_dim"].min() < groups["irrep_dim"].max()
+    laws = [law for law in built_in_laws() if varies or not law.uses_dim]
+    laws += declared
     train = groups.iloc[: len(groups) - max(1, int(HELD_OUT * len(groups)))]
     held_out = groups.iloc[len(train) :]
+    found = {law.name: _solved(groups, law) for law in laws}
+    sizes = {law.name: len(law.bounds) for law in laws}
     rows = [
-        {"law": law, **_fit_of(*_fixed(groups, groups, shape))}
-        | {"held_out_error": _rms(_fixed(train, held_out, shape)[0])}
-        for law, shape in FIXED_SHAPES.items()
+        {
+            "law": law.name,
+            **_quality(found[law.name], len(law.bounds)),
+            "held_out_error": _prediction_error(train, held_out, law),
+            "family": law.family if law.family in found else "",
+            **_test(groups, found, sizes, law),
+        }
+        for law in laws
     ]
-    for fit in (fit_power_law, fit_theorem4):
-        whole = fit(thresholds)
-        part = fit(thresholds[thresholds["group"].isin(train["group"])]).law
-        left = np.array([])
-        if part:
-            orders, dims = (held_out[name].to_numpy(float) for name in ("group_order", "irrep_dim"))
-            left = held_out["log_n_c"].to_numpy() - np.log(part.predict(orders, dims)[0])
-        residuals = whole.groups["residual"].to_numpy() if whole.law else np.array([])
-        n_parameters = 3 if whole.law and whole.law.gamma else 2
-        row = {"law": str(whole.form), **_fit_of(residuals, n_parameters)}
-        rows.append(row | {"held_out_error": _rms(left)})
-    table = pd.DataFrame(rows).astype({"aicc": float})
+    numbers = ["residual_sd", "aicc", "held_out_error", "p_in_family", "p_with_grid"]
+    table = pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))
     table.insert(4, "delta_aicc", table["aicc"] - table["aicc"].min())
-    return table.sort_values("aicc", ignore_index=True)
+    return table.sort_values("aicc", ignore_index=True, kind="stable")
 
 
-def _fixed(
-    train: pd.DataFrame, test: pd.DataFrame, shape: Callable[[Array], Array]
-) -> tuple[Array, int]:
-    """What a law of fixed shape, fitted to some groups, leaves of log n_c in others."""
-    varies = len(train) and train["irrep_dim"].min() < train["irrep_dim"].max()
-
-    def parts(groups: pd.DataFrame) -> tuple[Array, Array]:
-        columns = [np.ones(len(groups)), np.log(groups["irrep_dim"].to_numpy(float))]
-        left = groups["log_n_c"].to_numpy(float) - np.log(
-            shape(groups["group_order"].to_numpy(float))
-        )
-        return np.column_stack(columns[: 1 + bool(varies)]), left
-
-    design, left = parts(train)
-    fitted = np.linalg.lstsq(design, left)[0]
-    if len(train) <= design.shape[1]:
-        return np.array([]), design.shape[1]
-    design, left = parts(test)
-    return left - design @ fitted, design.shape[1]
+def _solved(groups: pd.DataFrame, law: DeclaredLaw) -> Solution | None:
+    """The law at its best; None where these groups do not determine it."""
+    if len(groups) <= len(law.bounds):
+        return None
+    problem = law_problem(groups, law)
+    solution = solve(problem)
+    usable = solution.converged and np.isfinite(solution.rss)
+    return solution if usable and not inseparable(problem, solution) else None
 
 
-def _fit_of(residuals: Array, n_parameters: int) -> dict[str, float | None]:
-    spare = len(residuals) - n_parameters
-    rss = float(np.sum(residuals**2))
+def _quality(solution: Solution | None, n_parameters: int) -> dict[str, float | None]:
+    if solution is None:
+        return {"n_parameters": n_parameters, "residual_sd": None, "aicc": None}
+    n_groups = len(solution.residuals)
     return {
         "n_parameters": n_parameters,
-        "residual_sd": float(np.sqrt(rss / spare)) if spare > 0 else None,
-        "aicc": aicc(rss, len(residuals), n_parameters),
+        "residual_sd": float(np.sqrt(solution.rss / (n_groups - n_parameters))),
+        "aicc": aicc(solution.rss, n_groups, n_parameters),
     }
 
 
-def _rms(errors: Array) -> float:
-    return float(np.sqrt(np.mean(errors**2))) if len(errors) else np.nan
+def _prediction_error(train: pd.DataFrame, held_out: pd.DataFrame, law: DeclaredLaw) -> float:
+    solution = _solved(train, law)
+    if solution is None:
+        return np.nan
+    values = solution.parameters | {
+        name: float(value)
+        for name, value in law_problem(train, law).columns.items()
+        if np.ndim(value) == 0
+    }
+    orders, dims = (held_out[name].to_numpy(float) for name in ("group_order", "irrep_dim"))
+    left = held_out["log_n_c"].to_numpy(float) - np.log(predicted(law, values, orders, dims))
+    return float(np.sqrt(np.mean(left**2)))
+
+
+def _test(
+    groups: pd.DataFrame,
+    found: dict[str, Solution | None],
+    sizes: dict[str, int],
+    law: DeclaredLaw,
+) -> dict[str, float | None]:
+    """Whether the family of a law fits the groups better than chance would have it."""
+    inside, around = found[law.name], found.get(law.family or "")
+    if inside is None or around is None:
+        return {"p_in_family": None, "p_with_grid": None}
+    q = sizes[law.family or ""] - sizes[law.name]
+    dof = len(groups) - sizes[law.family or ""]
+    gain = float(np.sqrt(max(inside.rss - around.rss, 0.0)))
+    # Along the direction in which the family moves the fit, brackets can take back so much of it.
+    moved: Array = inside.residuals - around.residuals
+    length = float(np.linalg.norm(moved))
+    slack = float(np.abs(moved) @ groups["half_width"]) / length if length > 0 else 0.0
+    return {
+        "p_in_family": _p_value(gain, around.rss, q, dof),
+        "p_with_grid": _p_value(max(gain - slack, 0.0), around.rss, q, dof),
+    }
+
+
+def _p_value(gain: float, rss: float, q: int, dof: int) -> float:
+    if gain**2 < 1e-20:  # of squared logs: rounding
+        return 1.0
+    return float(stats.f.sf((gain**2 / q) / (rss / dof), q, dof)) if rss > 0 else 0.0

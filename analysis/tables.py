@@ -8,9 +8,12 @@ import numpy as np
 import pandas as pd
 
 from analysis.brackets import BracketStatus
+from analysis.declared import DeclaredFit, DeclaredStatus
 from analysis.finite_size import Collapse, collapse_words
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import FitStatus, LawFit, constants
+from analysis.limits import Limit
+from analysis.scaling import ScalingFit
 from analysis.words import span, verdict
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
@@ -86,7 +89,8 @@ def threshold_table(thresholds: pd.DataFrame) -> Table:
     """
     pairs = bool((thresholds["tuples"] == thresholds["group_order"] ** 2).all())
     share = "n_c / M²" if pairs else "n_c / all"
-    columns = ["group", "M", "n_c", share, "n_c / (M log M)", "brackets", "seeds", "notes"]
+    columns = ["group", "M", "n_c", share, "n_c / (M log M)", "brackets", "steps below / above"]
+    columns += ["seeds", "notes"]
     several = len(thresholds["setting"].unique()) > 1
     rows = []
     for (setting, _), cells in thresholds.groupby(["setting", "group"], sort=False):
@@ -100,11 +104,29 @@ def threshold_table(thresholds: pd.DataFrame) -> Table:
             _number(n_c / cells["tuples"].iloc[0], ".3f"),
             _number(n_c / (order * math.log(order)), ".3f"),
             ", ".join(_bracket(cell) for _, cell in cells.iterrows()),
+            " / ".join(_number(cells[f"steps_{end}"].median(), ",.0f") for end in ("low", "high")),
             f"{len(found)}/{len(cells)}",
             _notes(cells),
         ]
         rows.append([str(setting), *row] if several else row)
     return Table(["setting", *columns] if several else columns, rows)
+
+
+def limit_table(limits: list[Limit]) -> Table:
+    """One row a setting and group: the threshold without a horizon, or why there is none.
+
+    Args:
+        limits: As `threshold_limits` gives them.
+    """
+    columns = ["setting", "group", "M", "n_c(∞)", "95 %", "z", "scatter of t", "runs", "status"]
+    rows = []
+    for one in limits:
+        ends = f"{one.n_c.low:.1f} to {one.n_c.high:.1f}" if one.n_c else "–"
+        numbers = [_number(one.n_c.value if one.n_c else None, ".1f"), ends]
+        numbers += [_number(one.z, ".2f"), _percent(one.residual_sd), str(one.n_runs)]
+        head = [one.setting, one.group, str(one.group_order)]
+        rows.append([*head, *numbers, one.status.name.lower().replace("_", " ")])
+    return Table(columns, rows)
 
 
 def law_table(fits: list[LawFit]) -> Table:
@@ -126,7 +148,10 @@ def rivals_table(rivals: pd.DataFrame) -> Table:
     Args:
         rivals: As `compare_laws` gives them.
     """
-    columns = ["law", "parameters", "residual sd", "ΔAICc", "error on the largest, held out"]
+    columns = [
+        "law", "parameters", "residual sd", "ΔAICc", "error on the largest, held out",
+        "tested in", "p (scatter)", "p (with the grid)",
+    ]  # fmt: skip
     return Table(
         columns,
         [
@@ -136,10 +161,71 @@ def rivals_table(rivals: pd.DataFrame) -> Table:
                 _percent(row["residual_sd"]),
                 _number(row["delta_aicc"], ".1f"),
                 _percent(row["held_out_error"]),
+                row["family"] or "–",
+                _number(row["p_in_family"], ".3f"),
+                _number(row["p_with_grid"], ".3f"),
             ]
             for row in rivals.to_dict("records")
         ],
     )
+
+
+def declared_table(fits: list[DeclaredFit]) -> Table:
+    """One row a parameter of a declared law.
+
+    Args:
+        fits: As `fit_declared_laws` gives them.
+    """
+    rows = []
+    for fit in fits:
+        head = [fit.law.name, fit.law.formula.text]
+        status = _code(fit.status)
+        if not fit.estimates:
+            rows.append([*head, *["–"] * 5, status])
+        for name, one in fit.estimates.items():
+            ends = f"{one.low:.4g} to {one.high:.4g}"
+            sd = _percent(fit.residual_sd)
+            rows.append(
+                [*head, name, f"{one.value:.4g}", ends, sd, _number(fit.aicc, ".1f"), status]
+            )
+            head, status = ["", ""], ""
+    columns = ["law", "formula", "parameter", "value", "95 %", "residual sd", "AICc", "status"]
+    return Table(columns, rows)
+
+
+def scaling_table(fit: ScalingFit) -> Table:
+    """One row a parameter.
+
+    Args:
+        fit: As `fit_scaling_law` gives it.
+    """
+    rows = [
+        [name, f"{one.value:.5g}", _number(one.low, ".4g"), _number(one.high, ".4g")]
+        for name, one in fit.estimates.items()
+    ]
+    return Table(["parameter", "value", "2.5 %", "97.5 %"], rows)
+
+
+def declared_summary(fit: DeclaredFit) -> dict[str, Plain]:
+    """Everything about one declared fit, for a JSON file.
+
+    Args:
+        fit: The fit.
+    """
+    return {
+        "law": fit.law.name,
+        "formula": fit.law.formula.text,
+        "setting": fit.setting,
+        "status": plain(fit.status),
+        "reason": fit.reason,
+        "estimates": plain(fit.estimates),
+        "constants": plain(fit.constants),
+        "residual_sd": plain(fit.residual_sd),
+        "dof": fit.dof,
+        "aicc": plain(fit.aicc),
+        "groups": plain(fit.groups),
+        "dropped": plain(fit.dropped),
+    }
 
 
 def _percent(value: float | None) -> str:
@@ -186,7 +272,7 @@ def _law_row(fit: LawFit) -> list[str]:
     ]
 
 
-def _code(status: FitStatus) -> str:
+def _code(status: FitStatus | DeclaredStatus) -> str:
     return status.name.lower().replace("_", " ")
 
 

@@ -1,7 +1,9 @@
 """What a fit means, in plain words."""
 
+from analysis.censored import CensoredFit
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import Estimate, FitStatus, Form, Law, LawFit, constants
+from analysis.seeds import SeedScatter
 
 
 def span(estimate: Estimate) -> str:
@@ -84,6 +86,28 @@ def theorem4_constants(fit: LawFit, check: HorizonCheck | None = None) -> str:
     return (
         f"As C M log(M/δ), Theorem 4 has δ = {span(found.delta)}{above} and C = {found.C:.2f} at"
         " that δ; the two can hardly be told apart, β and n* can."
+    )
+
+
+def censored_words(fit: CensoredFit) -> str:
+    """What the groups that lie above what was run change; or nothing."""
+    if fit.beta is None:
+        return ""
+    return (
+        f"With {listed(list(fit.censored))}, whose thresholds lie above what was run, counted with"
+        f" the chance that they do: β = {span(fit.beta)} ({fit.form}, scatter)."
+    )
+
+
+def scatter_words(scatter: SeedScatter) -> str:
+    """What of the scatter comes from the split and what from the initial weights; or nothing."""
+    if scatter.split_sd is None or scatter.init_sd is None or scatter.residual_sd is None:
+        return ""
+    return (
+        f"{scatter.setting}: n_c scatters by {100 * scatter.split_sd:.1f} % from split to split"
+        f" (p = {scatter.split_p:.3f}), by {100 * scatter.init_sd:.1f} % with the initial weights"
+        f" (p = {scatter.init_p:.3f}), and by {100 * scatter.residual_sd:.1f} % beside them"
+        f" ({len(scatter.groups)} groups)."
     )
 
 

@@ -6,6 +6,7 @@ import pandas as pd
 
 from analysis.advice import Advice, advise
 from analysis.brackets import thresholds
+from analysis.censored import fit_censored
 from analysis.fitting import fit_laws
 from analysis.horizon import HorizonCheck, HorizonStatus, horizon_check
 from analysis.laws import LawFit
@@ -14,8 +15,16 @@ from analysis.report.cells import SIZES, Cells, ReadCurves, aggregate, plain_run
 from analysis.report.origin import Failure, Origin, failures
 from analysis.report.overlays import law_lines, threshold_marks, tuples_power
 from analysis.rivals import compare_laws
+from analysis.seeds import seed_scatter
 from analysis.tables import Plain, Table, law_table, plain, rivals_table, threshold_table
-from analysis.words import horizon_words, span, theorem4_constants, verdict
+from analysis.words import (
+    censored_words,
+    horizon_words,
+    scatter_words,
+    span,
+    theorem4_constants,
+    verdict,
+)
 from sweeper.store.records import Outcome
 
 MOST_SETTINGS = 24
@@ -109,6 +118,7 @@ def gather(records: pd.DataFrame, read_curves: ReadCurves, origin: Origin) -> Pa
 
 def _section(fits: list[LawFit], check: HorizonCheck, cells: pd.DataFrame) -> Section:
     power_law, theorem4 = fits
+    censored, scatter = fit_censored(cells), seed_scatter(cells)
     laws = law_table(fits)
     tables = {
         "Thresholds": threshold_table(cells),
@@ -123,7 +133,9 @@ def _section(fits: list[LawFit], check: HorizonCheck, cells: pd.DataFrame) -> Se
         words=[
             _without(verdict(power_law, check), power_law.setting),
             theorem4_constants(theorem4, check),
+            *([_without(censored_words(censored), power_law.setting)] if censored.beta else []),
             horizon_words(check),
+            *filter(None, (_without(scatter_words(one), one.setting) for one in scatter)),
         ],
         tables=tables,
     )

@@ -1,16 +1,23 @@
-"""The energy E(w) that each hidden node climbs in stage II, for σ(x) = x² and all M² pairs.
+"""The energy E(w) that each hidden node climbs in stage II, for σ(x) = x².
 
 E(w) = ½‖Ỹᵀσ(Xw)‖² (Theorem 1 of arXiv 2509.21519), with x = [e_a ; e_b], w = [u ; v] and Ỹ the
-centred one-hot labels. Its local maxima on the sphere are w = [u ; ±Pu], (Pu)(b) = u(b⁻¹), inside
-one irrep (Theorem 2). `Irreps.energies` has their heights as the paper gives them.
+centred one-hot labels. On all M² pairs its local maxima on the sphere are w = [u ; ±Pu],
+(Pu)(b) = u(b⁻¹), inside one irrep (Theorem 2); `Irreps.energies` has their heights as the paper
+gives them. On n of the pairs it is the empirical energy Ê, which keeps these maxima if n is large
+enough (Theorem 4).
 """
+
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from sweeper.tasks.irreps import Irreps
 from sweeper.tasks.isotypic import isotypic_bases, pure_function
 
+Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
 
 MEASURED_SCALE = 4.0
@@ -46,6 +53,67 @@ def energy_and_gradient(table: NDArray[np.int64], w: Reals) -> tuple[float, Real
     output -= output.mean()  # (M,), Ỹᵀσ(Xw)
     slope = output[table] * 2 * hidden  # ∂E/∂(Xw); centring is a projection
     return 0.5 * float(output @ output), np.concatenate([slope.sum(axis=1), slope.sum(axis=0)])
+
+
+@dataclass(frozen=True, eq=False)
+class PairEnergy:
+    """Ê(w) = ½‖Ỹᵀσ(Xw)‖² on n pairs, for many w at once.
+
+    Ỹ = (I − 11ᵀ/n)Y is centred over the samples, as the paper has it. On all M² pairs every target
+    occurs equally often, so that centring over targets is the same, and Ê is E.
+
+    Attributes:
+        inputs: (n, 2M) sparse, X: a row has ones at a and M + b.
+        labels: (n, M) sparse, Y: a row has a one at a·b.
+    """
+
+    inputs: Any
+    labels: Any
+
+    @classmethod
+    def of(cls, table: Ints, pairs: Ints) -> Self:
+        """On the given pairs.
+
+        Args:
+            table: (M, M) Cayley table.
+            pairs: (n,), pair p stands for (a, b) = (p // M, p % M), as in `split_order`.
+        """
+        M, n = len(table), len(pairs)
+        a, b = np.divmod(pairs, M)
+        rows, ones = np.arange(n), np.ones(n)
+        inputs = (np.tile(ones, 2), (np.tile(rows, 2), np.concatenate([a, M + b])))
+        return cls(
+            sparse.csr_matrix(inputs, shape=(n, 2 * M)),
+            sparse.csr_matrix((ones, (rows, table[a, b])), shape=(n, M)),
+        )
+
+    def hidden(self, w: Reals) -> Reals:
+        """Xw, (n, nodes), of w, (2M, nodes)."""
+        return np.asarray(self.inputs @ w)
+
+    def output(self, activations: Reals) -> Reals:
+        """Ỹᵀ times activations: (M, nodes) of (n, nodes)."""
+        return np.asarray(self.labels.T @ _centred(activations))
+
+    def gradient(self, hidden: Reals, output: Reals) -> Reals:
+        """∂Ê/∂w, (2M, nodes).
+
+        Args:
+            hidden: (n, nodes) Xw.
+            output: (M, nodes) Ỹᵀσ(Xw).
+        """
+        return np.asarray(self.inputs.T @ (2 * hidden * _centred(self.labels @ output)))
+
+    def value_and_gradient(self, w: Reals) -> tuple[Reals, Reals]:
+        """Ê, (nodes,), and ∂Ê/∂w, (2M, nodes), at w, (2M, nodes)."""
+        hidden = self.hidden(w)
+        output = self.output(np.square(hidden))
+        return 0.5 * np.sum(output**2, axis=0), self.gradient(hidden, output)
+
+
+def _centred(values: Reals) -> Reals:
+    """Less their mean over the samples, the first axis."""
+    return np.asarray(values - values.mean(axis=0))
 
 
 def feature(

@@ -116,6 +116,8 @@ def make_cells(
             "n_runs": 2,
             "n_excluded": 0,
             "horizon_steps": 4000,
+            "steps_low": math.nan,
+            "steps_high": 1000.0,
         }
     )
 

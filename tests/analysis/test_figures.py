@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from analysis import fit_laws, horizon_check, thresholds
 from analysis.figures import boundary, draw_all, learning_curves, phase_diagram, save
+from analysis.figures.landscape import landscape_figure
 from analysis.tables import threshold_table
 from sweeper.spec.trial import Trial
 from sweeper.store.results import ResultsFolder
@@ -86,6 +87,46 @@ def test_equal_figures_are_equal_files(tmp_path: Path, diverging_sweep: MakeFram
         save(phase_diagram(records, thresholds(records)), tmp_path / f"{i}.svg") for i in (1, 2)
     ]
     assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_the_landscape_shows_shares_and_three_thresholds() -> None:
+    names = ["Z11", "Z13", "D6"]
+    rows = pd.DataFrame(
+        {
+            "setting": "a setting", "group": names, "group_order": [11, 13, 12],
+            "max_irrep_dim": [1, 1, 2], "trained_seeds": 1, "kept_seeds": 1,
+            "papers_code": 80.0, "theorem4": 90.0, "all_pairs": [121, 169, 144],
+        }
+        | {
+            f"{name}{end}": [n + shift, n + 5 + shift, np.nan if name == "fitted" else n]
+            for name, n in (("trained", 70), ("kept_half", 80), ("kept_most", 95), ("fitted", 71))
+            for end, shift in (("", 0), ("_low", -2), ("_high", 2))
+        }
+    )  # fmt: skip
+    shares = pd.DataFrame(
+        [
+            {"group": name, "n_train": n, "split_seed": 0, "start": start, "irrep_dim": d,
+             "share": n / 121}
+            for name, d in zip(names, (1, 1, 2), strict=True)
+            for start, d in (("feature", d), ("random", 0))
+            for n in (40, 80, 121)
+        ]
+    )  # fmt: skip
+    figure = landscape_figure(rows, shares, 0.1)
+    shown = texts(figure)
+    for text in (
+        "features that $\\hat E$ keeps",
+        "random starts that end in a single irrep",
+        "kept by $\\hat E$: 90 % of the features",
+        "measured in training, $n_c$",
+        "law fitted to $n_c$, at $d_k = 1$",
+        "all $M^2$ pairs",
+        "D6, $d_k = 2$",
+    ):
+        assert text in shown
+    (kept,) = [line for line in figure.axes[0].lines if line.get_label() == "Z11"]
+    assert kept.get_xdata() == pytest.approx(np.array([40, 80, 121]) / (11 * math.log(11)))
+    assert kept.get_ydata() == pytest.approx(np.array([40, 80, 121]) / 121)
 
 
 # ---------------------------------------------------------------- what they show

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import compare_laws, fit_power_law
+from analysis import compare_laws, declare, fit_power_law, fit_theorem4
 from analysis.laws import Array
 
 MakeFrame = Callable[..., pd.DataFrame]
@@ -53,11 +53,14 @@ def test_the_irrep_dimension_is_taken_out_where_it_varies(cells: MakeFrame) -> N
     noise = np.exp(np.random.default_rng(5).normal(0, 0.01, len(orders)))
     truth = 2.7 * orders * np.log(orders) * dims**2 * noise
     table = compare_laws(cells(orders, truth, dims)).set_index("law")
-    assert table.loc["M log M", "delta_aicc"] < 2
-    assert (table.drop(["M log M", "power law", "Theorem 4"])["delta_aicc"] > 10).all()
-    assert table.loc["M log M", "n_parameters"] == 2
-    assert table.loc["Theorem 4", "n_parameters"] == 3
-    assert table.loc["M log M", "held_out_error"] < 0.03
+    good = ["M log M d^γ", "power law d^γ", "Theorem 4 d^γ", "M log M d²"]
+    assert table.loc["M log M d^γ", "delta_aicc"] < 3
+    assert table.loc["M log M d²", "delta_aicc"] < 2
+    assert (table.drop(good)["delta_aicc"] > 10).all()
+    assert table.loc["M log M d^γ", "n_parameters"] == 2
+    assert table.loc["Theorem 4 d^γ", "n_parameters"] == 3
+    assert table.loc["M log M d^γ", "held_out_error"] < 0.03
+    assert table.loc["M log M d²", "p_in_family"] > 0.05
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
@@ -66,3 +69,26 @@ def test_with_few_groups_the_missing_is_missing(cells: MakeFrame, count: int) ->
     assert len(table) == 6
     assert table["aicc"].isna().sum() >= 5
     assert math.isnan(table.loc["power law", "held_out_error"])
+
+
+def test_a_fixed_shape_is_tested_inside_its_family_as_its_interval_says(cells: MakeFrame) -> None:
+    """In the power law the F test is the t test of β: p < 0.05 just where β's interval ends."""
+    for truth in (1.0, 1.06, 1.25, 5 / 3):
+        noise = np.exp(np.random.default_rng(2).normal(0, 0.05, len(ORDERS)))
+        thresholds = cells(ORDERS, 9.0 * ORDERS**truth * noise, width=0.1)
+        table = compare_laws(thresholds).set_index("law")
+        power, theorem4 = fit_power_law(thresholds).law, fit_theorem4(thresholds).law
+        for law, beta in {"n ∝ M": 1.0, "M^(5/3)": 5 / 3, "M²": 2.0}.items():
+            assert (table.loc[law, "p_in_family"] > 0.05) == (beta in power.beta)
+            assert (table.loc[law, "p_with_grid"] > 0.05) == (beta in power.quoted_beta)
+        kept = table.loc["M log M", "p_in_family"] > 0.05
+        assert kept == (theorem4.m_log_m_beta in theorem4.beta)
+        assert (table["p_with_grid"] >= table["p_in_family"]).sum() == 4
+        assert table.loc["power law", "family"] == ""
+
+
+def test_declared_laws_are_compared_with_the_others(cells: MakeFrame) -> None:
+    truth = 2.7 * ORDERS * np.log(ORDERS) * NOISE
+    same = declare("mine", "n = exp(a) * M * log(M)", {"a": "free"}, family="Theorem 4")
+    table = compare_laws(cells(ORDERS, truth), [same]).set_index("law")
+    assert table.loc["mine"].equals(table.loc["M log M"])

@@ -146,11 +146,11 @@ def test_the_threshold_table_shows_each_group_and_what_went_wrong(cells: MakeFra
     assert shown.columns[:3] == ["group", "M", "n_c"]
     assert shown.rows == [
         [
-            *("G0", "23", "200.0", "0.378", "2.773", "190–210, 190–210", "2/2"),
+            *("G0", "23", "200.0", "0.378", "2.773", "190–210, 190–210", "– / 1,000", "2/2"),
             "1 not monotone, 2 violations",
         ],
         [
-            *("G1", "31", "–", "–", "–", "> 285, > 285", "0/2"),
+            *("G1", "31", "–", "–", "–", "> 285, > 285", "– / 1,000", "0/2"),
             "2 none generalized, 1 runs failed",
         ],
     ]

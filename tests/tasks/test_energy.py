@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.optimize import check_grad, minimize
 
-from sweeper.tasks.energy import MEASURED_SCALE, energy, energy_and_gradient, feature
+from sweeper.tasks.energy import (
+    MEASURED_SCALE,
+    PairEnergy,
+    energy,
+    energy_and_gradient,
+    feature,
+)
 from sweeper.tasks.groups import group_named
 
 # Heights at ‖w‖ = 1 by definition: M/(2·d_k) for real irreps, M/(4·d_k) for the others.
@@ -45,6 +51,36 @@ def test_the_gradient_is_that_of_the_energy(w: np.ndarray) -> None:
         lambda w: energy(table, w), lambda w: energy_and_gradient(table, w)[1], w, epsilon=1e-6
     )
     assert error < 1e-2  # forward differences of a quartic whose third derivative is about 1e3
+
+
+@pytest.mark.parametrize("name", ["S3", "Z7"])
+def test_the_energy_of_some_pairs_is_the_definition_centred_over_them(name: str) -> None:
+    table = group_named(name).table
+    M, rng = len(table), np.random.default_rng(0)
+    pairs = rng.permutation(M**2)[: M**2 // 2]
+    w = rng.standard_normal((2 * M, 3))
+    X = np.array([np.concatenate([np.eye(M)[p // M], np.eye(M)[p % M]]) for p in pairs])
+    Y = np.array([np.eye(M)[table[p // M, p % M]] for p in pairs])
+    P = np.eye(len(pairs)) - 1 / len(pairs)
+    expected = 0.5 * np.sum(((P @ Y).T @ (X @ w) ** 2) ** 2, axis=0)
+    empirical = PairEnergy.of(table, pairs)
+    heights, gradient = empirical.value_and_gradient(w)
+    assert heights == pytest.approx(expected, rel=1e-12)
+    for i in range(2 * M):
+        step = 1e-5 * np.eye(2 * M)[:, [i]]
+        above, below = (empirical.value_and_gradient(w + s)[0] for s in (step, -step))
+        assert gradient[i] == pytest.approx((above - below) / 2e-5, rel=1e-6, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["S3", "Z8"])
+def test_on_all_pairs_the_empirical_energy_is_the_energy(name: str) -> None:
+    table = group_named(name).table
+    w = np.random.default_rng(0).standard_normal(2 * len(table))
+    heights, gradient = PairEnergy.of(table, np.arange(len(table) ** 2)).value_and_gradient(
+        w[:, None]
+    )
+    assert heights[0] == pytest.approx(energy(table, w), rel=1e-12)
+    assert gradient[:, 0] == pytest.approx(energy_and_gradient(table, w)[1], rel=1e-9, abs=1e-9)
 
 
 @settings(deadline=None)

@@ -1,0 +1,135 @@
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import (
+    CensoredStatus,
+    CovariateStatus,
+    Form,
+    InputError,
+    censored_words,
+    fit_censored,
+    fit_covariates,
+    fit_power_law,
+    fit_theorem4,
+)
+
+MakeFrame = Callable[..., pd.DataFrame]
+ORDERS = np.array([23, 29, 37, 43, 53, 67, 79, 97, 109, 127])
+
+
+def cut_off(cells: MakeFrame, n_c: np.ndarray, largest: float) -> pd.DataFrame:
+    """Thresholds above the largest n_train are only known to lie there."""
+    table = cells(ORDERS, n_c)
+    above = (table["n_c"] > largest).to_numpy()
+    table.loc[above, ["status", "n_low"]] = ["none_generalized", largest]
+    table.loc[above, ["n_c", "n_high"]] = np.nan
+    return table
+
+
+def scattered(seed: int) -> np.ndarray:
+    return 9 * ORDERS**1.25 * np.exp(np.random.default_rng(seed).normal(0, 0.05, len(ORDERS)))
+
+
+@pytest.mark.parametrize("form", Form)
+def test_a_censored_group_that_says_nothing_changes_nothing(cells: MakeFrame, form: Form) -> None:
+    """Its bound is far below the law; then the interval is that of least squares."""
+    table = cut_off(cells, scattered(1), 9 * 90**1.25)
+    table.loc[table["status"] == "none_generalized", "n_low"] = 10.0
+    law = (fit_power_law if form is Form.POWER else fit_theorem4)(table).law
+    found = fit_censored(table, form)
+    assert found.status is CensoredStatus.OK
+    assert found.beta.value == pytest.approx(law.beta.value, abs=1e-4)
+    assert (found.beta.low, found.beta.high) == pytest.approx(
+        (law.beta.low, law.beta.high), abs=1e-3
+    )
+    assert found.n_star == pytest.approx(law.n_star.value, rel=1e-4)
+
+
+def test_groups_above_the_largest_size_raise_the_exponent_they_were_left_out_of(
+    cells: MakeFrame,
+) -> None:
+    table = cut_off(cells, np.minimum(scattered(1), 3000.0), 9 * 67**1.25)
+    table.loc[table["status"] == "none_generalized", "n_low"] = 9 * 127**1.3
+    found, law = fit_censored(table), fit_power_law(table).law
+    assert found.beta.value > law.beta.value
+    assert len(found.measured) + len(found.censored) == len(ORDERS)
+    assert censored_words(found).startswith("With G5, ")
+
+
+def test_without_censored_groups_or_a_law_there_is_nothing_to_add(cells: MakeFrame) -> None:
+    none = fit_censored(cells(ORDERS, scattered(1)))
+    assert (none.status, none.beta) == (CensoredStatus.NOT_CENSORED, None)
+    assert fit_censored(cut_off(cells, scattered(1), 600.0)).status is CensoredStatus.NO_LAW
+    assert censored_words(none) == ""
+
+
+@pytest.mark.slow
+def test_censored_intervals_cover_and_are_less_biased_than_leaving_out(cells: MakeFrame) -> None:
+    hits, errors, left_out = 0, [], []
+    for seed in range(200):
+        table = cut_off(cells, scattered(seed), 9 * 90**1.25)
+        found = fit_censored(table)
+        hits += 1.25 in found.beta
+        errors.append(found.beta.value - 1.25)
+        left_out.append(fit_power_law(table).law.beta.value - 1.25)
+    assert 0.90 <= hits / 200 <= 0.99
+    assert abs(np.mean(errors)) <= 0.015
+    assert np.std(errors) < np.std(left_out)
+
+
+# ---------------------------------------------------------------- covariates
+
+
+def settings(cells: MakeFrame, scatter: float, seed: int = 0) -> pd.DataFrame:
+    """n_c ~ M^1.25 rate^-0.2 decay^0.1; a group's scatter is the same in all of its settings."""
+    rng, parts = np.random.default_rng(seed), []
+    of_group = np.exp(rng.normal(0, scatter, len(ORDERS)))
+    for rate in (0.002, 0.004, 0.008):
+        for decay in (1e-4, 2e-4):
+            factor = (rate / 0.004) ** -0.2 * (decay / 1e-4) ** 0.1
+            n_c = 9 * ORDERS**1.25 * factor * of_group
+            n_c = n_c * np.exp(rng.normal(0, scatter / 5, len(ORDERS)))
+            part = cells(ORDERS, n_c, setting=f"lr {rate}, wd {decay}")
+            parts.append(part.assign(learning_rate=rate, weight_decay=decay))
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_slopes_in_the_covariates_and_the_law_at_their_mean(cells: MakeFrame) -> None:
+    found = fit_covariates(settings(cells, 0.05))
+    assert found.status is CovariateStatus.OK
+    assert -0.2 in found.slopes["learning_rate"]
+    assert 0.1 in found.slopes["weight_decay"]
+    assert found.slopes["learning_rate"].half_width < 0.02
+    assert found.at == pytest.approx({"learning_rate": 0.004, "weight_decay": 2**0.5 * 1e-4})
+    law = fit_power_law(found.thresholds).law
+    assert (law.dof, 1.25 in law.beta) == (len(ORDERS) - 2, True)
+    # The groups' scatter is common to their settings: pooling them would narrow the interval.
+    assert law.beta.half_width > 0.04
+    assert found.misfit < 0.01
+
+
+def test_a_group_with_too_few_settings_is_left_out_and_said_so(cells: MakeFrame) -> None:
+    table = settings(cells, 0.05)
+    gone = (table["group"] == "G0") & (table["learning_rate"] > 0.002)
+    table.loc[gone, ["status", "n_c"]] = ["none_generalized", np.nan]
+    found = fit_covariates(table)
+    assert found.dropped == ("G0: too few settings with thresholds (2)",)
+    assert len(found.thresholds) == len(ORDERS) - 1
+    few = fit_covariates(table[table["group"].isin(["G0", "G1"])])
+    assert (few.status, few.slopes) == (CovariateStatus.TOO_FEW_GROUPS, {})
+
+
+def test_what_cannot_be_a_covariate_is_said(cells: MakeFrame) -> None:
+    table = settings(cells, 0.05).assign(
+        hidden_size=lambda t: 256 * (1 + (t["learning_rate"] > 0.004))
+    )
+    with pytest.raises(InputError) as raised:
+        fit_covariates(table, ["learning_rate", "max_steps"])
+    assert str(raised.value).splitlines() == [
+        "max_steps does not vary over these thresholds; leave it out",
+        "hidden_size varies too: pick one of its values, or take it in",
+        "weight_decay varies too: pick one of its values, or take it in",
+    ]

@@ -2,7 +2,7 @@
 // What a chosen cell holds: learning curves and records.
 const Details = (() => {
   const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c564b", "#7f7f7f"];
-  const MOST_ROWS = 60, MOST_CURVES = 16;
+  const MOST_ROWS = 60, MOST_CURVES = 16, MOST_NAMED = 6;
   const COLUMNS = [
     ["fingerprint", "fingerprint", (value) => value.slice(0, 10)],
     ["n_train", "n", Diagram.whole],
@@ -35,8 +35,14 @@ const Details = (() => {
     const shown = Math.min(runs.length, MOST_ROWS);
     const rest = brick.runs > shown ? ` Of its ${Diagram.whole(brick.runs)} runs ${Diagram.whole(shown)} are listed; the others are in the records.` : "";
     document.getElementById("cell-text").textContent = lines.slice(1).join("; ") + "." + rest;
-    curves(runs.filter((run) => data.runs.curve[run] >= 0).slice(0, MOST_CURVES), theme);
+    curves(spread(runs.filter((run) => data.runs.curve[run] >= 0), MOST_CURVES), theme);
     document.getElementById("records").replaceChildren(table(runs.slice(0, MOST_ROWS)));
+  }
+
+  // So many of a list, from its first to its last.
+  function spread(list, most) {
+    if (list.length <= most) return list;
+    return Array.from({ length: most }, (_, i) => list[Math.round((i * (list.length - 1)) / (most - 1))]);
   }
 
   function table(runs) {
@@ -77,11 +83,11 @@ const Details = (() => {
       const accuracy = (values) => values.map((value) => (value < 0 ? null : value / 10000));
       const name = `n = ${Diagram.whole(data.runs.n_train[run])}, seeds ${data.runs.split_seed[run]}/${data.runs.init_seed[run]}: ${data.runs.outcome[run]}`;
       const found = [
-        { x: steps, y: accuracy(train), name: name + ", training", legendgroup: run, showlegend: false, mode: "lines", line: { color: colour, width: 1, dash: "dot" }, hovertemplate: "step %{x:,}: training accuracy %{y:.3f}<extra></extra>" },
-        { x: steps, y: accuracy(test), name, legendgroup: run, mode: "lines", line: { color: colour, width: 2, dash: i < COLOURS.length ? "solid" : "dash" }, hovertemplate: "step %{x:,}: test accuracy %{y:.3f}<extra></extra>" },
+        { x: steps, y: accuracy(train), name: name + ", training", legendgroup: run, showlegend: false, mode: "lines", line: { color: colour, width: 1, dash: "dot" }, hovertemplate: `${name}<br>step %{x:,}: training accuracy %{y:.3f}<extra></extra>` },
+        { x: steps, y: accuracy(test), name, legendgroup: run, mode: "lines", line: { color: colour, width: 2, dash: i < COLOURS.length ? "solid" : "dash" }, hovertemplate: `${name}<br>step %{x:,}: test accuracy %{y:.3f}<extra></extra>` },
       ];
       const turn = steps.indexOf(data.runs.generalization_step[run]);
-      if (turn >= 0) found.push({ x: [steps[turn]], y: [test[turn] / 10000], mode: "markers", legendgroup: run, showlegend: false, marker: { size: 9, color: colour, line: { color: theme.text, width: 1.2 } }, hovertemplate: "generalizes at step %{x:,}<extra></extra>" });
+      if (turn >= 0) found.push({ x: [steps[turn]], y: [test[turn] / 10000], mode: "markers", legendgroup: run, showlegend: false, marker: { size: 9, color: colour, line: { color: theme.text, width: 1.2 } }, hovertemplate: `${name}<br>generalizes at step %{x:,}<extra></extra>` });
       return found;
     });
     const axis = { color: theme.text, gridcolor: theme.line, zeroline: false, automargin: true };
@@ -92,6 +98,7 @@ const Details = (() => {
       xaxis: { ...axis, type: "log", title: { text: "step" }, dtick: 1, tickformat: ",d" },
       yaxis: { ...axis, range: [-0.03, 1.05], tickformat: ".0%", title: { text: "accuracy (dotted: training)" } },
       shapes: [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: data.target, y1: data.target, line: { color: theme.soft, width: 1, dash: "dash" } }],
+      showlegend: runs.length <= MOST_NAMED,
       legend: { orientation: "h", y: -0.2, yanchor: "top", font: { size: 11 } },
     };
     Plotly.react(place, traces, layout, { displaylogo: false, responsive: true, displayModeBar: false });

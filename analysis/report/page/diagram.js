@@ -58,7 +58,7 @@ const Diagram = (() => {
         found.push({ ...common, y: y(line.low), line: { width: 0.8, color: colour } });
         found.push({ ...common, y: y(line.high), line: { width: 0.8, color: colour }, fill: "tonexty", fillcolor: colour + "40" });
       }
-      found.push({ ...common, y: y(line.n), line: { width: 5, color: line.kind === "paper" ? "#00000090" : "#ffffffd0" } });
+      found.push({ ...common, y: y(line.n), line: { width: 4, color: line.kind === "paper" ? "#00000090" : "#ffffffb0" } });
       found.push({ ...common, name, y: y(line.n), line: { width: 2.2, color: colour, dash } });
       return found;
     });

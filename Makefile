@@ -1,5 +1,6 @@
-# make demo    a sweep, its tables and its figures, in results/quickstart/
+# make demo    a sweep, its tables, figures and report, in results/quickstart/
 # make test    lint, types and the fast tests; make test-slow adds the slow ones
+# make browser Chromium for the tests of the report, from apt; without one they are skipped
 # make bench   what is measured against other ways and the machine, in results/bench/;
 #              make bench BENCH="--only engine" measures less, see python -m benchmarks --help
 # make calibrate   intervals, tests and refusals of the analysis on sweeps of known law: docs/calibration.md
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow bench calibrate lint format clean
+.PHONY: demo test test-slow browser bench calibrate lint format clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -22,12 +23,23 @@ demo: $(STAMP)
 	$(BIN)/sweeper thresholds results/quickstart
 	$(BIN)/sweeper fit results/quickstart
 	$(BIN)/sweeper figures results/quickstart
+	@echo
+	@echo "Open the report in a browser:"
+	@$(BIN)/sweeper report results/quickstart
 
 test: lint
 	$(BIN)/pytest -q
 
 test-slow: lint
 	$(BIN)/pytest -q -m "slow or not slow"
+
+browser:
+	@for name in chromium chromium-browser google-chrome; do \
+	  command -v $$name >/dev/null && exit 0; \
+	done; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
+	else echo "Install Chromium, or the tests of the report in a browser are skipped"; fi
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH)

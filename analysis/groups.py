@@ -46,31 +46,29 @@ def group_means(thresholds: pd.DataFrame) -> GroupMeans:
     if len(settings) > 1:
         raise ValueError(f"thresholds of {len(settings)} settings; fit one at a time (fit_laws)")
     dim = "irrep_dim" if "irrep_dim" in thresholds else "max_irrep_dim"
-    dropped, rows = [], []
-    for (order, group), cells in thresholds.groupby(["group_order", "group"]):
-        told = cells[cells["status"] != BracketStatus.NO_RUNS]
-        reason = _reason_to_drop(told)
-        if reason:
-            dropped.append(f"{group}: {reason}")
-            continue
-        width = np.log(told["n_high"].astype(float)) - np.log(told["n_low"].astype(float))
-        rows.append(
-            {
-                "group": group,
-                "group_order": order,
-                "irrep_dim": told[dim].iloc[0],
-                "log_n_c": np.log(told["n_c"].astype(float)).mean(),
-                "half_width": width.mean() / 2,
-                "n_seeds": len(told),
-            }
-        )
+    keys = ["group_order", "group"]
+    told = thresholds[thresholds["status"] != BracketStatus.NO_RUNS]
+    incomplete = told.loc[told["n_c"].isna(), "group"].unique()
+    whole = thresholds["group"].isin(told["group"]) & ~thresholds["group"].isin(incomplete)
+    left_out = thresholds[~whole].groupby(keys)
+    reasons = [
+        f"{group}: {_reason_to_drop(cells[cells['status'] != BracketStatus.NO_RUNS])}"
+        for (_, group), cells in left_out
+    ]
+    kept = told[~told["group"].isin(incomplete)]
+    log_n = {name: np.log(kept[name].astype(float)) for name in ("n_low", "n_high", "n_c")}
+    kept = kept.assign(log_n_c=log_n["n_c"], half_width=(log_n["n_high"] - log_n["n_low"]) / 2)
+    groups = kept.groupby(keys)
+    table = groups[["log_n_c", "half_width"]].mean()
+    table = table.assign(irrep_dim=groups[dim].first(), n_seeds=groups.size())
+    table = table.reset_index()
     columns = ["group", "group_order", "irrep_dim", "log_n_c", "half_width", "n_seeds"]
     steps = thresholds["horizon_steps"]
     return GroupMeans(
         setting=settings[0] if settings else "no setting",
         horizon_steps=(int(steps.min()), int(steps.max())) if len(steps) else (0, 0),
-        table=pd.DataFrame(rows, columns=columns),
-        dropped=tuple(dropped),
+        table=table[columns],
+        dropped=tuple(reasons),
     )
 
 
@@ -78,8 +76,6 @@ def _reason_to_drop(cells: pd.DataFrame) -> str:
     outside = cells["n_c"].isna()
     if cells.empty:
         return "every run failed"
-    if not outside.any():
-        return ""
     status = cells.loc[outside, "status"]
     if (status == BracketStatus.NONE_GENERALIZED).all():
         where = "above the largest n_train, or beyond the horizon,"

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.store.records import DEFAULTS, RECORD_SCHEMA
+from sweeper.store.records import CURVE_SCHEMA, DEFAULTS, RECORD_SCHEMA
 from sweeper.store.results import ResultsFolder
 
 _NAMES = RECORD_SCHEMA.names
@@ -73,17 +73,27 @@ def load_curves(location: str | Path, fingerprints: Sequence[str] | None = None)
     Raises:
         ResultsError: A shard cannot be read; the message names it.
     """
-    table = ResultsFolder.at(location).curves()
-    if fingerprints is not None:
-        wanted = pa.array(fingerprints, pa.string())
-        table = table.filter(pc.is_in(table["fingerprint"], value_set=wanted))
-    table = table.combine_chunks()
+    folder = ResultsFolder.at(location)
+    table = (
+        folder.curves() if fingerprints is None else _curves_of(folder, fingerprints)
+    ).combine_chunks()
     run = pc.list_parent_indices(table["step"])
     measured = [name for name in table.column_names if name != "fingerprint"]
     columns = {"fingerprint": table["fingerprint"].take(run)}
     columns |= {name: pc.list_flatten(table[name]) for name in measured}
     frame: pd.DataFrame = pa.table(columns).to_pandas()
     return frame
+
+
+def _curves_of(folder: ResultsFolder, fingerprints: Sequence[str]) -> pa.Table:
+    """The curves of some runs: shard by shard, for those of all may not fit in memory."""
+    wanted = pa.array(fingerprints, pa.string())
+    found = [CURVE_SCHEMA.empty_table()]
+    for name in folder.shards():
+        here = pc.is_in(folder.curves_shard(name, ["fingerprint"])["fingerprint"], wanted)
+        if pc.any(here).as_py():
+            found.append(folder.curves_shard(name).filter(here))
+    return pa.concat_tables(found)
 
 
 def settings(records: pd.DataFrame) -> list[str]:
@@ -95,11 +105,16 @@ def settings(records: pd.DataFrame) -> list[str]:
     Args:
         records: As `load` gives them.
     """
-    varies = records.groupby("group")[HOW_TRAINED].nunique().gt(1).any()
-    differs = records[list(_WHAT_IS_LEARNED)].nunique().gt(1)
-    return [
-        name for name in HOW_TRAINED if varies[name] or (name in differs.index and differs[name])
-    ]
+    differ = _differing(records)
+    if not differ:
+        return []
+    varies = records.groupby("group")[differ].nunique().gt(1).any()
+    return [name for name in differ if varies[name] or name in _WHAT_IS_LEARNED]
+
+
+def _differing(records: pd.DataFrame) -> list[str]:
+    """The columns of HOW_TRAINED that are not the same in all runs."""
+    return [name for name in HOW_TRAINED if (records[name] != records[name].iloc[:1].max()).any()]
 
 
 def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
@@ -116,11 +131,11 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
         horizon 4000 steps", with the index of `records`.
     """
     varying = settings(records)
-    differs = records[HOW_TRAINED].nunique().gt(1)
+    differ = _differing(records)
     told = [
         name
         for name in HOW_TRAINED
-        if differs[name] or (name in _USUAL and (records[name] != _USUAL[name]).any())
+        if name in differ or (name in _USUAL and (records[name] != _USUAL[name]).any())
     ]
     learned = [name for name in _WHAT_IS_LEARNED if name in told]
     others = [name for name in told if name not in _ALWAYS_NAMED and name not in learned]

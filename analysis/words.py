@@ -11,6 +11,21 @@ def span(estimate: Estimate) -> str:
     return f"{estimate.value:.2f} ({estimate.low:.2f} to {estimate.high:.2f})"
 
 
+def rival_exponents(law: Law) -> dict[str, float]:
+    """The laws that β is held against, in words, each with its local exponent at M*."""
+    return {
+        "n ∝ M": 1.0,
+        f"M log M (local exponent {law.m_log_m_beta:.2f})": law.m_log_m_beta,
+        "M^(5/3)": 5 / 3,
+        "M² (a constant fraction)": 2.0,
+    }
+
+
+def listed(names: list[str]) -> str:
+    """Names as one writes them: a, b and c."""
+    return ", ".join(names[:-1]) + (" and " if names[:-1] else "") + names[-1]
+
+
 def verdict(fit: LawFit, check: HorizonCheck | None = None) -> str:
     """What a fit means in plain words, with the network, the optimizer and the horizon it is of.
 
@@ -79,7 +94,7 @@ def censored_words(fit: CensoredFit) -> str:
     if fit.beta is None:
         return ""
     return (
-        f"With {_listed(list(fit.censored))}, whose thresholds lie above what was run, counted with"
+        f"With {listed(list(fit.censored))}, whose thresholds lie above what was run, counted with"
         f" the chance that they do: β = {span(fit.beta)} ({fit.form}, scatter)."
     )
 
@@ -103,25 +118,20 @@ def horizon_words(check: HorizonCheck) -> str:
         for fit in check.fits.values()
         if fit.law
     ]
-    told = f"β is {_listed(betas)}: " if betas else ""
+    told = f"β is {listed(betas)}: " if betas else ""
     return f"Horizon: {told}{check.status}{_drift(check)}."
 
 
 def _comparison(law: Law) -> list[str]:
-    rivals = {
-        "n ∝ M": 1.0,
-        f"M log M (local exponent {law.m_log_m_beta:.2f})": law.m_log_m_beta,
-        "M^(5/3)": 5 / 3,
-        "M² (a constant fraction)": 2.0,
-    }
+    rivals = rival_exponents(law)
     beta = law.quoted_beta
     kept = [name for name, exponent in rivals.items() if exponent in beta]
     ruled_out = [name for name in rivals if name not in kept]
     sentences = []
     if kept:
-        sentences.append(f"Consistent with {_listed(kept)}, which is no proof of it.")
+        sentences.append(f"Consistent with {listed(kept)}, which is no proof of it.")
     if ruled_out:
-        sentences.append(f"Not with {_listed(ruled_out)}.")
+        sentences.append(f"Not with {listed(ruled_out)}.")
     if len(kept) > 1:
         sentences.append(
             "To tell these apart, add orders at both ends of the range and space n_train more"
@@ -135,7 +145,3 @@ def _drift(check: HorizonCheck) -> str:
         return ""
     drift = f"{check.drift:+.3f}".replace("-", "−")
     return f" (by {drift} from half to the whole, against {check.allowed:.3f} allowed)"
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:-1]) + (" and " if names[:-1] else "") + names[-1]

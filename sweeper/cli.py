@@ -602,6 +602,23 @@ def figures(
         click.echo(path)
 
 
+@main.command(epilog=f"{_example}sweeper report results/quickstart")
+@folder_argument
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help="Instead of report.html in RESULTS.",
+)  # fmt: skip
+@_complains
+def report(results: str, out: Path | None) -> None:
+    """Write one HTML file: verdicts, an interactive phase diagram, tables, provenance.
+
+    It opens without a network, and prints.
+    """
+    from analysis.report import write_report
+
+    click.echo(write_report(results, out))
+
+
 @main.command(epilog=f"{_example}sweeper landscape results/quickstart --out three.csv")
 @click.argument("results", required=False)
 @click.option("--groups", "names", metavar="NAME,…", help="Instead of those of the results.")

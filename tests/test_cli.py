@@ -20,6 +20,7 @@ COMMANDS = [
     "scaling",
     "collapse",
     "figures",
+    "report",
     "landscape",
     "groups",
     "schema",
@@ -140,6 +141,14 @@ def test_figures_are_drawn_where_they_are_told(results: Path, tmp_path: Path) ->
     assert all(path.stat().st_size > 5000 for path in tmp_path.iterdir())
 
 
+def test_the_report_is_one_file_and_says_where(results: Path, tmp_path: Path) -> None:
+    said = sweeper("report", str(results), "--out", str(tmp_path / "deep" / "page.html"))
+    assert said.strip() == str(tmp_path / "deep" / "page.html")
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["page.html"]
+    assert sweeper("report", str(results)).strip() == str(results / "report.html")
+    assert "two_layer, K 64, square, mse, adam" in (results / "report.html").read_text()
+
+
 def test_axes_of_the_phases_that_are_none_are_told(results: Path) -> None:
     said = sweeper("figures", str(results), "--phase-axes", "learning_rat,n_train", code=2)
     assert "learning_rat is no axis of a phase diagram; valid are" in said
@@ -152,7 +161,9 @@ def test_collapse_says_what_is_missing(results: Path) -> None:
     assert one["verdict"].startswith("two_layer, K 64, square, mse, adam")
 
 
-@pytest.mark.parametrize("command", ["status", "thresholds", "fit", "collapse", "figures"])
+@pytest.mark.parametrize(
+    "command", ["status", "thresholds", "fit", "collapse", "figures", "report"]
+)
 def test_a_folder_without_results_is_told(command: str, tmp_path: Path) -> None:
     said = sweeper(command, str(tmp_path / "none"), code=2)
     assert str(tmp_path / "none") in said
@@ -163,7 +174,7 @@ def test_a_folder_without_results_is_told(command: str, tmp_path: Path) -> None:
 def test_a_broken_shard_is_named_by_every_reader(results: Path, tmp_path: Path) -> None:
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "a.parquet").write_bytes(b"not parquet")
-    for command in ("thresholds", "fit", "collapse", "figures"):
+    for command in ("thresholds", "fit", "collapse", "figures", "report"):
         said = sweeper(command, str(tmp_path), code=2)
         assert f"{tmp_path}/records/a.parquet: cannot read this shard" in said
         assert "Traceback" not in said

@@ -8,6 +8,7 @@
       specs/<digest>.yaml            each spec as run
       logs/<run>.log                 what Ray had to say
       figures/                       what `sweeper figures` drew
+      report.html                    what `sweeper report` wrote
       profile/<run>.json             a trace of where a run's time went, if it was asked for
       trackers/                      what trackers keep on this machine, if a spec names any
       driver.lock
@@ -82,6 +83,11 @@ class ResultsFolder:
         return (self.local_path or Path("results") / Path(self.path).name) / "figures"
 
     @property
+    def report(self) -> Path:
+        """Where the report goes: beside the figures."""
+        return self.figures.with_name("report.html")
+
+    @property
     def logs(self) -> Path:
         """Where logs go: as figures do."""
         return self.figures.with_name("logs")
@@ -125,13 +131,17 @@ class ResultsFolder:
         """
         return self._read("records", name, RECORD_SCHEMA, columns)
 
-    def curves_shard(self, name: str) -> pa.Table:
+    def curves_shard(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """The curves of the records in one shard.
+
+        Args:
+            name: One of `shards`.
+            columns: Read only these.
 
         Raises:
             ResultsError: It is missing, broken or of another schema.
         """
-        return self._read("curves", name, CURVE_SCHEMA, None)
+        return self._read("curves", name, CURVE_SCHEMA, columns)
 
     def together(self, shards: list[pa.Table], columns: list[str] | None = None) -> pa.Table:
         """The records of several shards as one table; none is an empty table.

@@ -1,0 +1,241 @@
+"""All that a report shows, as plain values; how it looks is `analysis.report.render`'s affair."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.advice import Advice, advise
+from analysis.brackets import thresholds
+from analysis.censored import fit_censored
+from analysis.fitting import fit_laws
+from analysis.horizon import HorizonCheck, HorizonStatus, horizon_check
+from analysis.laws import LawFit
+from analysis.loading import setting_labels, settings
+from analysis.report.cells import SIZES, Cells, ReadCurves, aggregate, plain_runs, runs_shown
+from analysis.report.origin import Failure, Origin, failures
+from analysis.report.overlays import law_lines, threshold_marks, tuples_power
+from analysis.rivals import compare_laws
+from analysis.seeds import seed_scatter
+from analysis.tables import Plain, Table, law_table, plain, rivals_table, threshold_table
+from analysis.words import (
+    censored_words,
+    horizon_words,
+    scatter_words,
+    span,
+    theorem4_constants,
+    verdict,
+)
+from sweeper.store.records import Outcome
+
+MOST_SETTINGS = 24
+"""That have a section; of the others the counts are told."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """One setting.
+
+    Attributes:
+        setting: In words: network, optimizer, horizon and what else it takes.
+        advice: What it decides, and what to add.
+        words: The verdict and what belongs to it, a paragraph each.
+        tables: By heading.
+    """
+
+    setting: str
+    advice: Advice
+    words: list[str]
+    tables: dict[str, Table]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole report.
+
+    Attributes:
+        name: Of the sweep.
+        summary: The settings in one sentence, and the runs in another.
+        sections: Of the settings, in order of their words.
+        sections_left_out: How many more settings there are.
+        counts: Runs by setting and outcome.
+        stops: Rules by which runs were stopped, with their counts.
+        failures: By cause.
+        origin: Where the records come from.
+        notes: What of the runs is pooled or left out.
+        diagram: For the page's script: axes, cells, runs, curves, laws and thresholds.
+    """
+
+    name: str
+    summary: list[str]
+    sections: list[Section]
+    sections_left_out: int
+    counts: Table
+    stops: list[str]
+    failures: list[Failure]
+    origin: Origin
+    notes: list[str]
+    diagram: dict[str, Plain]
+
+
+def gather(records: pd.DataFrame, read_curves: ReadCurves, origin: Origin) -> Page:
+    """Thresholds, laws, verdicts and cells of records.
+
+    Args:
+        records: As `load` gives them; at least one.
+        read_curves: Where the curves of the runs that are shown come from.
+        origin: Where the records come from.
+    """
+    records = records.reset_index(drop=True)
+    labels = setting_labels(records)
+    found = thresholds(records)
+    checks = {check.setting: check for check in horizon_check(records)}
+    fits: dict[str, list[LawFit]] = {}
+    for fit in fit_laws(found):
+        fits.setdefault(fit.setting, []).append(fit)
+    parts = {str(setting): part for setting, part in found.groupby("setting")}
+    shown = list(parts)[:MOST_SETTINGS]
+    sections = [_section(fits[name], checks[name], parts[name]) for name in shown]
+    cells = aggregate(records)
+    runs = runs_shown(records, cells, found)
+    drawn = found[found["setting"].isin(shown)]
+    lines: dict[str, Plain] = {
+        name: law_lines(fits[name], parts[name], checks[name].status is HorizonStatus.STABLE)
+        for name in shown
+    }
+    return Page(
+        name=", ".join(sorted(records["sweep"].unique())),
+        summary=[_decisions(sections, len(parts)), _runs_in_words(records)],
+        sections=sections,
+        sections_left_out=len(parts) - len(shown),
+        counts=_counts(records, labels),
+        stops=_stops(records),
+        failures=failures(records),
+        origin=origin,
+        notes=cells.notes,
+        diagram=_diagram(records, labels, cells, drawn, lines) | plain_runs(runs, read_curves),
+    )
+
+
+def _section(fits: list[LawFit], check: HorizonCheck, cells: pd.DataFrame) -> Section:
+    power_law, theorem4 = fits
+    censored, scatter = fit_censored(cells), seed_scatter(cells)
+    laws = law_table(fits)
+    tables = {
+        "Thresholds": threshold_table(cells),
+        "Fitted laws": Table(laws.columns[1:], [row[1:] for row in laws.rows]),
+    }
+    if power_law.law:
+        tables["Rivals, the best by AICc first"] = rivals_table(compare_laws(cells))
+        tables["Horizon check"] = _horizon_table(check)
+    return Section(
+        setting=power_law.setting,
+        advice=advise(power_law, check, cells),
+        words=[
+            _without(verdict(power_law, check), power_law.setting),
+            theorem4_constants(theorem4, check),
+            *([_without(censored_words(censored), power_law.setting)] if censored.beta else []),
+            horizon_words(check),
+            *filter(None, (_without(scatter_words(one), one.setting) for one in scatter)),
+        ],
+        tables=tables,
+    )
+
+
+def _without(words: str, setting: str) -> str:
+    """A verdict under a heading that names its setting already."""
+    rest = words.removeprefix(f"{setting}: ")
+    return "No law" + rest.removeprefix("no law") if rest.startswith("no law") else rest
+
+
+def _horizon_table(check: HorizonCheck) -> Table:
+    rows = [
+        [
+            f"{fraction:g}",
+            f"{fit.horizon_steps[1]:,}",
+            str(len(fit.groups)),
+            span(fit.law.beta) if fit.law else "–",
+        ]
+        for fraction, fit in check.fits.items()
+    ]
+    return Table(["part of the horizon", "steps", "groups", "β (scatter)"], rows)
+
+
+def _decisions(sections: list[Section], count: int) -> str:
+    kinds = [str(section.advice.decision) for section in sections]
+    told = ", ".join(f"{kinds.count(kind)} {kind}" for kind in dict.fromkeys(kinds))
+    if count > len(sections):
+        return f"Of the first {len(sections)} of {count:,} settings: {told}."
+    return f"{count} settings: {told}." if count > 1 else ""
+
+
+def _runs_in_words(records: pd.DataFrame) -> str:
+    low, high = records["group_order"].min(), records["group_order"].max()
+    counts = records["outcome"].value_counts()
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in counts.items())
+    span_of = f"M = {low}" + (f" to {high}" if low < high else "")
+    groups = records["group"].nunique()
+    return (
+        f"{len(records):,} run{'s' * (len(records) != 1)} of {groups:,} group"
+        f"{'s' * (groups != 1)}, {span_of}: {outcomes}."
+    )
+
+
+def _counts(records: pd.DataFrame, labels: "pd.Series[str]") -> Table:
+    table = pd.crosstab(labels.to_numpy(), records["outcome"].to_numpy())
+    kinds = [kind for kind in Outcome if kind in table.columns]
+    hours = (records["wall_time_s"] / 3600).groupby(labels.to_numpy()).sum().to_numpy()
+    rows = [
+        [
+            str(name),
+            *(f"{row[kind]:,}" for kind in kinds),
+            f"{row.sum():,}",
+            f"{hours[i]:,.2f}",
+        ]
+        for i, (name, row) in enumerate(table.iloc[:MOST_SETTINGS].iterrows())
+    ]
+    if len(table) > 1:
+        total = table.sum()
+        sums = [f"{total[kind]:,}" for kind in kinds]
+        name = f"all {len(table):,} settings"
+        rows.append([name, *sums, f"{total.sum():,}", f"{hours.sum():,.2f}"])
+    return Table(["setting", *map(str, kinds), "all", "hours of workers"], rows)
+
+
+def _stops(records: pd.DataFrame) -> list[str]:
+    counts = records["stop_rule"].dropna().value_counts()
+    return [f"{count:,} stopped: {rule}" for rule, count in counts.items()]
+
+
+def _diagram(
+    records: pd.DataFrame,
+    labels: "pd.Series[str]",
+    cells: Cells,
+    found: pd.DataFrame,
+    lines: dict[str, Plain],
+) -> dict[str, Plain]:
+    numbers: dict[str, dict[object, int]] = {
+        axis.name: {value: i for i, value in enumerate(axis.levels)} for axis in cells.axes
+    }
+    how = settings(records)
+    labels = labels.drop_duplicates().sort_values()
+    firsts = records.loc[labels.index].to_dict("records")
+    pairs = bool((cells.table["tuples"] == cells.table["M"] ** 2).all())
+    sizes = SIZES | {"train_fraction": "training fraction n / M²" if pairs else "training fraction"}
+    return {
+        "axes": [plain(axis) for axis in cells.axes],
+        "sizes": [{"name": name, "label": text} for name, text in sizes.items()],
+        "outcomes": [str(kind) for kind in Outcome],
+        "target": float(records["target_test_accuracy"].max()),
+        "cells": {name: plain(cells.table[name].tolist()) for name in cells.table.columns},
+        "settings": [
+            {
+                "words": name,
+                "where": {axis: numbers[axis][here[axis]] for axis in how},
+                "power": tuples_power(found[found["setting"] == name]),
+                "lines": lines[name],
+            }
+            for here, name in zip(firsts, labels, strict=True)
+            if name in lines
+        ],
+        "thresholds": threshold_marks(found, numbers),
+    }

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
 from sweeper.cli import main
+from sweeper.tasks.groups import group_named
 
 
 def groups(*words: str) -> Result:
@@ -90,7 +92,8 @@ def test_a_catalogue_is_listed() -> None:
         (
             ["table:mine@000000000000"],
             "unknown group 'table:mine@000000000000': no table with the hash 000000000000 was read"
-            " here; read its file first",
+            " here; in a spec name it by the permutations that `sweeper groups --table FILE` "
+            "prints",
         ),
     ],
 )
@@ -118,3 +121,15 @@ def test_one_thing_is_shown_at_a_time() -> None:
     answer = groups("S4", "--catalogue", "ladder-small")
     assert answer.exit_code == 2
     assert "give one of NAME, --table and --catalogue" in answer.stderr
+
+
+@pytest.mark.parametrize("name", ["Z2×Z4", "Q8", "S4", "Z7⋊Z3"])
+def test_a_table_is_named_in_specs_by_permutations(name: str, tmp_path: Path) -> None:
+    group, file = group_named(name), tmp_path / "mine.csv"
+    np.savetxt(file, group.table, fmt="%d", delimiter=",")
+    found = json.loads(told("--table", str(file), "--json"))
+    same = group_named(found["name_in_a_spec"])
+    assert same.name == found["name_in_a_spec"]
+    assert same.irrep_dims == group.irrep_dims
+    assert np.array_equal(np.sort(same.irreps.indicators), np.sort(group.irreps.indicators))
+    assert f"in a spec: {same.name[:20]}" in told("--table", str(file))

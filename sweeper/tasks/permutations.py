@@ -112,3 +112,34 @@ def cycle_notation(images: Permutation) -> str:
         left -= set(cycle)
         text += "(" + " ".join(str(x + 1) for x in cycle) + ")"
     return text
+
+
+def as_permutations(table: NDArray[np.int64]) -> str:
+    """A name that gives the group of a table without it.
+
+    It has few elements that generate the group, acting on all of them from the left (Cayley's
+    theorem).
+
+    Args:
+        table: (M, M) Cayley table; element 0 is the identity.
+
+    Returns:
+        Such as "<(1 2)(3 4),(1 3)(2 4)>", of an isomorphic group, in another order.
+    """
+    reached: NDArray[np.bool_] = np.zeros(len(table), np.bool_)
+    reached[0] = True
+    generators: list[int] = []
+    while not reached.all():
+        left = np.flatnonzero(~reached).tolist()
+        generators.append(max(left, key=lambda a: _order(table, a)))
+        count = 0
+        while count < (count := int(reached.sum())):
+            reached[table[np.ix_(np.flatnonzero(reached), np.array(generators))]] = True
+    return "<" + ",".join(cycle_notation(tuple(table[a].tolist())) for a in generators) + ">"
+
+
+def _order(table: NDArray[np.int64], element: int) -> int:
+    power, count = element, 1
+    while power != 0:
+        power, count = int(table[power, element]), count + 1
+    return count

@@ -105,7 +105,10 @@ def registered(label: str, key: str) -> Group:
     """
     table = _registry.get(key)
     if table is None:
-        raise GroupError(f"no table with the hash {key} was read here; read its file first")
+        raise GroupError(
+            f"no table with the hash {key} was read here; in a spec name it by the permutations "
+            "that `sweeper groups --table FILE` prints"
+        )
     return Group(f"table:{label}@{key}", len(table), partial(_registry.__getitem__, key))
 
 

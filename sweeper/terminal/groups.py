@@ -12,6 +12,7 @@ from sweeper.tasks.atoms import FAMILIES
 from sweeper.tasks.catalogue import CATALOGUES, Catalogue
 from sweeper.tasks.energy import MEASURED_SCALE
 from sweeper.tasks.groups import Group, group_named
+from sweeper.tasks.permutations import as_permutations
 from sweeper.tasks.predictions import critical_pairs, theorem4_pairs
 
 Row = dict[str, Any]
@@ -102,7 +103,7 @@ def described(group: Group, delta: float) -> Row:
         name, order, classes, abelian, max_irrep_dim, effective_dim (the largest M/(8E*)), irreps
         (one row for irreps alike: dimension, type, count, multiplicity in the regular
         representation, effective_dim, energy on the paper's scale and by definition, None for the
-        trivial irrep), and predicted pairs.
+        trivial irrep), predicted pairs, and for a table its name in a spec.
     """
     irreps = group.irreps
     M, d, effective = group.order, group.max_irrep_dim, int(irreps.real_dims[1:].max())
@@ -112,8 +113,10 @@ def described(group: Group, delta: float) -> Row:
             irreps.dims, irreps.types, irreps.real_dims, irreps.energies, strict=True
         )
     )
+    from_file = group.name.startswith("table:")
     return {
         "name": group.name,
+        "name_in_a_spec": as_permutations(group.table) if from_file else group.name,
         "order": M,
         "classes": len(irreps.dims),
         "abelian": d == 1,
@@ -150,6 +153,8 @@ def print_group(group: Group, delta: float, console: Console) -> None:
         f"effective d = {found['effective_dim']}",
         highlight=False,
     )
+    if found["name_in_a_spec"] != found["name"]:
+        console.print(f"in a spec: {found['name_in_a_spec']}", highlight=False, markup=False)
     columns = ["irreps", "type", "d_k", "multiplicity", "effective d", "E*", "E* by definition"]
     rows = [
         [row["count"], row["type"], row["dimension"], row["multiplicity"], row["effective_dim"],

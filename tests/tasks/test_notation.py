@@ -124,7 +124,8 @@ BAD = {
         "<(1 2 3 4 5 6 7),(1 2)> has more than 2,048 elements, the limit"
     ),
     "table:mine@000000000000": (
-        "no table with the hash 000000000000 was read here; read its file first"
+        "no table with the hash 000000000000 was read here; in a spec name it by the "
+        "permutations that `sweeper groups --table FILE` prints"
     ),
 }  # fmt: skip
 

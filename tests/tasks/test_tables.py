@@ -83,7 +83,7 @@ def test_a_worker_is_told_names_and_tables(monkeypatch: pytest.MonkeyPatch) -> N
     assert tables_in("Z7⋊Z3×Q8") == {}
     monkeypatch.setattr(tables, "_registry", {})
     group_named.cache_clear()
-    with pytest.raises(GroupError, match="read its file first"):
+    with pytest.raises(GroupError, match="in a spec name it by the permutations"):
         group_named(name)
     for one, table in sent.items():
         assert register(one, table).name == one

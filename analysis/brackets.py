@@ -125,8 +125,9 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
         least = min(steps[cell[n_train[cell] == size]], default=np.inf)
         return float(least) if np.isfinite(least) else np.nan
 
-    names = runs.iloc[[i[0] for i in cells]][[*CELL, *axes]].reset_index(drop=True)
-    of_task = runs.iloc[[i[0] for i in cells]][_TASK].to_numpy().tolist()
+    firsts = runs.iloc[[i[0] for i in cells]]
+    names = firsts[[*CELL, *axes]].reset_index(drop=True)
+    of_task = firsts[_TASK].to_numpy().tolist()
     frame = names.assign(
         task=[task_label(group, *how) for group, _, *how in of_task],
         tuples=[count_tuples(*one) for one in of_task],
@@ -134,7 +135,7 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
         n_excluded=[int(np.sum(~counts[i])) for i in cells],
         steps_low=[fewest(i, one.n_low) for i, one in zip(told, found, strict=True)],
         steps_high=[fewest(i, one.n_high) for i, one in zip(told, found, strict=True)],
-        horizon_steps=[int(runs["horizon_steps"].iloc[i[0]]) for i in cells],
+        horizon_steps=firsts["horizon_steps"].to_numpy(),
     )
     by = ["setting", "group_order", "group", "split_seed", "init_seed"]
     return frame.sort_values(by, ignore_index=True)

@@ -63,19 +63,25 @@ class HorizonCheck:
 
 
 def horizon_check(
-    records: pd.DataFrame, fit: Callable[[pd.DataFrame], LawFit] = fit_power_law
+    records: pd.DataFrame,
+    fit: Callable[[pd.DataFrame], LawFit] = fit_power_law,
+    whole: pd.DataFrame | None = None,
 ) -> list[HorizonCheck]:
     """Estimate β again at a quarter, half and the whole of the horizon.
 
     Args:
         records: As `load` gives them.
         fit: Which law: fit_power_law or fit_theorem4.
+        whole: The thresholds of these records, where they are known already.
 
     Returns:
         One check a setting, in order of setting. A drift above the interval's half-width refuses
         every verdict on the setting.
     """
-    tables = {fraction: thresholds(records, fraction) for fraction in FRACTIONS}
+    tables = {
+        fraction: thresholds(records, fraction) if whole is None or fraction < 1 else whole
+        for fraction in FRACTIONS
+    }
     return [
         _check(
             str(setting),

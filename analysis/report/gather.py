@@ -88,7 +88,7 @@ def gather(records: pd.DataFrame, read_curves: ReadCurves, origin: Origin) -> Pa
     records = records.reset_index(drop=True)
     labels = setting_labels(records)
     found = thresholds(records)
-    checks = {check.setting: check for check in horizon_check(records)}
+    checks = {check.setting: check for check in horizon_check(records, whole=found)}
     fits: dict[str, list[LawFit]] = {}
     for fit in fit_laws(found):
         fits.setdefault(fit.setting, []).append(fit)

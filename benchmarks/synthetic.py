@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from sweeper.store.records import RECORD_SCHEMA, Outcome
+from sweeper.store.records import DEFAULTS, RECORD_SCHEMA, Outcome
 
 Array = NDArray[np.float64]
 ORDERS = (23, 29, 31, 37, 41, 43, 47, 53, 59, 67, 71, 79, 89, 97, 109, 127)
@@ -150,10 +150,10 @@ def _records(
     first = np.where(early < every, early, np.ceil(steps / every) * every)
     won = first + every <= truth.horizon
     last = np.where(won, first + every, truth.horizon)
-    constant = {
+    constant = DEFAULTS | {
         "split": "uniform", "network": "two_layer", "hidden_size": 256, "activation": "square",
         "loss": "mse", "optimizer": "adam", "learning_rate": 0.005, "weight_decay": 0.0002,
-        "matmul_precision": "float32", "give_up_after": 0, "max_steps": truth.horizon,
+        "max_steps": truth.horizon,
         "eval_every": every, "target_test_accuracy": 0.9, "stop_at_target": True,
         "sweep": "synthetic", "started_at": datetime(2026, 1, 1, tzinfo=UTC),
     }  # fmt: skip

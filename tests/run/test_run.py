@@ -63,7 +63,8 @@ def start(spec: Path, *options: str) -> "subprocess.Popen[str]":
 def records(spec: Path, results: str = "results") -> pd.DataFrame:
     """The records of a sweep by fingerprint; reading them refuses double ones."""
     folder = ResultsFolder.at(spec.parent / results / spec.stem)
-    return folder.records().to_pandas().set_index("fingerprint").sort_index()
+    whole = {"fit_step": "Int64", "generalization_step": "Int64"}  # whether some are missing or not
+    return folder.records().to_pandas().astype(whole).set_index("fingerprint").sort_index()
 
 
 def table(spec: Path, results: str = "results") -> pd.DataFrame:

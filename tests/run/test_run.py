@@ -127,10 +127,11 @@ def test_more_orders_run_only_what_is_new(small_spec: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_killed_drivers_lose_and_repeat_nothing(medium: Path) -> None:
-    """kill -9 of the driver at random moments, five times, then the same command once more."""
+@pytest.mark.parametrize("rounds", [1, pytest.param(5, marks=pytest.mark.slow)])
+def test_killed_drivers_lose_and_repeat_nothing(medium: Path, rounds: int) -> None:
+    """kill -9 of the driver at random moments, then the same command once more."""
     moments = random.Random(0)
-    for round_ in range(5):
+    for round_ in range(rounds):
         process = start(medium, "--workers", "2")
         wait_for_records(medium, 8 * round_, process)
         time.sleep(moments.uniform(0, 2.5))

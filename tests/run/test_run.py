@@ -150,6 +150,7 @@ def test_killed_drivers_lose_and_repeat_nothing(medium: Path, rounds: int) -> No
     pd.testing.assert_frame_equal(table(medium), table(medium, "undisturbed"), check_exact=True)
 
 
+@pytest.mark.slow
 def test_killed_workers_lose_and_repeat_nothing(medium: Path) -> None:
     """kill -9 of a worker at three moments of one run, which then ends well."""
     process = start(medium, "--workers", "2")
@@ -168,7 +169,9 @@ def test_killed_workers_lose_and_repeat_nothing(medium: Path) -> None:
     pd.testing.assert_frame_equal(table(medium), table(medium, "undisturbed"), check_exact=True)
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "ending", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_a_signal_ends_well_and_the_same_command_goes_on(medium: Path, ending: int) -> None:
     process = start(medium, "--workers", "2")
     wait_for_records(medium, 1, process)

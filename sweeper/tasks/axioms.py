@@ -79,10 +79,10 @@ def _check_associative(table: Table, base: int) -> None:
             )
         generators.append(g)
         reached[g] = True
-        _close(table, reached, generators)
+        mark_products(table, reached, generators)
 
 
-def _close(table: Table, reached: NDArray[np.bool_], generators: list[int]) -> None:
+def mark_products(table: Table, reached: NDArray[np.bool_], generators: list[int]) -> None:
     """Mark all left-normed products of what is marked and the generators."""
     count = 0
     while count < (count := int(reached.sum())):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from sweeper.tasks.axioms import mark_products
 from sweeper.tasks.group import GroupError
 
 Permutation = tuple[int, ...]
@@ -132,9 +133,7 @@ def as_permutations(table: NDArray[np.int64]) -> str:
     while not reached.all():
         left = np.flatnonzero(~reached).tolist()
         generators.append(max(left, key=lambda a: _order(table, a)))
-        count = 0
-        while count < (count := int(reached.sum())):
-            reached[table[np.ix_(np.flatnonzero(reached), np.array(generators))]] = True
+        mark_products(table, reached, generators)
     return "<" + ",".join(cycle_notation(tuple(table[a].tolist())) for a in generators) + ">"
 
 

@@ -14,19 +14,19 @@ M are Vᵀ. So the optimizer sees a single tensor, and every product runs over r
 contiguous.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from sweeper.learn.activations import Square
+from sweeper.learn.data import EvaluationSet, Metrics, Samples, padded, training_sets
+from sweeper.learn.losses import MSE, Loss
 from sweeper.spec.trial import Trial
-from sweeper.tasks.splits import training_set
 from sweeper.tasks.streams import bounded_floats
-from sweeper.tasks.task import Task, task_of
-
-Samples = tuple[np.ndarray, np.ndarray]
-"""(n,) codes of a trial's training tuples, and (n,) their labels."""
 
 _BLOCK_ELEMENTS = {"cpu": 1 << 18, "cuda": 1 << 28}
 """Hidden activations computed at once: on a CPU few enough to stay in a core's cache between the
@@ -41,6 +41,11 @@ def initial_weights(trial: Trial) -> Tensor:
     W = bounded_floats(f"{key}/W", (P * M, K), (P * M) ** -0.5)
     V = bounded_floats(f"{key}/V", (K, M), K**-0.5)
     return torch.from_numpy(np.concatenate([W, V.T]))
+
+
+def can_do(activation: Callable[[Tensor], Tensor], loss: Loss) -> bool:
+    """Whether `TwoLayerBatch` has them."""
+    return isinstance(activation, Square) and isinstance(loss, MSE) and not activation.linear_term
 
 
 def step_flops(trial: Trial) -> int:
@@ -90,16 +95,6 @@ def _evaluated_rows(B: int, firsts: int, M: int, K: int, device: str) -> int:
 
 
 @dataclass(frozen=True)
-class Metrics:
-    """Losses and accuracies at one evaluation, one entry a trial."""
-
-    train_loss: list[float]
-    test_loss: list[float]
-    train_accuracy: list[float]
-    test_accuracy: list[float]
-
-
-@dataclass(frozen=True)
 class _Block:
     """Some of the training samples of every trial: R of each, with the buffers they share.
 
@@ -134,7 +129,7 @@ class TwoLayerBatch:
     """
 
     def __init__(
-        self, trials: list[Trial], weights: Tensor, product_dtype: torch.dtype | None = None
+        self, trials: Sequence[Trial], weights: Tensor, product_dtype: torch.dtype | None = None
     ) -> None:
         """Place the data beside the weights.
 
@@ -145,38 +140,35 @@ class TwoLayerBatch:
                 that of the weights; bfloat16 beside float32 weights is mixed precision.
         """
         first = trials[0]
-        task = task_of(first.group, first.operands, first.expression)
-        self.M, self.K, self.B = task.order, first.hidden_size, len(trials)
-        self.P = task.operands
+        self._trials = list(trials)
+        self.M, self.K, self.B = first.group_order, first.hidden_size, len(trials)
+        self.P = first.operands
         self._lead = () if self.B == 1 else (self.B,)
         self._product = torch.addmm if self.B == 1 else torch.baddbmm
         self._dtype = product_dtype or weights.dtype
         self.weights = weights
+        self._loss = MSE()
         self._rows_of_W = weights.view(-1, self.K)
         self._Vt = weights[..., self.P * self.M :, :]
         centring = torch.eye(self.M, device=weights.device, dtype=weights.dtype) - 1 / self.M
         self._centring = centring.expand(*self._lead, self.M, self.M)
         self._V_centred = torch.empty_like(self._Vt, memory_format=torch.contiguous_format)
-        # ascending codes: neighbouring samples then read the same row of W
-        samples = [
-            training_set(task, one.split, one.split_seed, one.n_train, one.label_noise)
-            for one in trials
-        ]
+        samples = training_sets(trials)
         self._place_training_set(samples)
-        noisy = any(one.label_noise for one in trials)
-        self._place_evaluation_set(samples, task, noisy)
+        self._evaluation = EvaluationSet(trials, samples, weights.device, weights.dtype)
+        # of each tuple of all operands but the last, the rows of W that it sums
+        self._first_rows = None  # (P − 1, T/M); of pairs it would be all of them in order
+        if self.P > 2:
+            firsts = np.indices((self.M,) * (self.P - 1)).reshape(self.P - 1, -1)
+            self._first_rows = self._send(firsts + self.M * np.arange(self.P - 1)[:, None])
 
     def _place_training_set(self, samples: list[Samples]) -> None:
         M, K, B, P = self.M, self.K, self.B, self.P
-        n = np.array([len(codes) for codes, _ in samples])
-        N = int(n.max())
-        real = np.arange(N) < n[:, None]  # (B, N): False on padding
-        uses = np.zeros((B, N, P), dtype=np.int64)  # rows of the flattened (B·(P+1)M, K) weights
-        labels = np.zeros((B, N, 1), dtype=np.int64)
-        for i, (codes, its_labels) in enumerate(samples):
-            operands = np.stack(np.unravel_index(codes, (M,) * P), axis=1)
-            uses[i, : n[i]] = (P + 1) * M * i + M * np.arange(P) + operands
-            labels[i, : n[i], 0] = its_labels
+        sets = padded(samples, M, P)
+        real = sets.real
+        n, N = real.sum(axis=1), real.shape[1]
+        # rows of the flattened (B·(P+1)M, K) weights
+        uses = sets.inputs + M * np.arange(P) + (P + 1) * M * np.arange(B)[:, None, None]
         self._alpha, self._scale = 2.0 / N, None  # residuals are scaled in passing where n is one
         if B > 1:
             self._alpha = 1.0
@@ -190,7 +182,7 @@ class TwoLayerBatch:
         self._sample_bags = self._send(np.cumsum(counts) - counts)
 
         targets = self._empty(N, M).fill_(-1.0 / M)
-        targets.scatter_(-1, self._send(labels).view(*self._lead, N, 1), 1.0 - 1.0 / M)
+        targets.scatter_(-1, self._send(sets.labels).view(*self._lead, N, 1), 1.0 - 1.0 / M)
         if B > 1:
             targets[self._send(~real)] = 0.0
         hidden_grad = self._empty(N, K)
@@ -214,24 +206,6 @@ class TwoLayerBatch:
                 carry=int(first > 0),
             )
             self._blocks.append(block)
-
-    def _place_evaluation_set(self, samples: list[Samples], task: Task, noisy: bool) -> None:
-        T = len(task.targets)
-        sides = np.zeros((self.B, T, 2))  # 1 for train, for test; neither where there is no target
-        sides[:, task.valid, 1] = 1.0
-        labels = np.tile(task.targets, (self.B if noisy else 1, 1))
-        for i, (codes, its_labels) in enumerate(samples):
-            sides[i, codes] = 1.0, 0.0
-            if noisy:
-                labels[i, codes] = its_labels
-        self._sides = self._send(sides).to(self.weights.dtype)  # (B, T, 2)
-        self._side_sizes = sides.sum(axis=1)[:, None]  # (B, 1, 2)
-        self._labels = self._send(labels)[..., None]  # (1 or B, T, 1)
-        # of each tuple of all operands but the last, the rows of W that it sums
-        self._first_rows = None  # (P − 1, T/M); of pairs it would be all of them in order
-        if self.P > 2:
-            firsts = np.indices((self.M,) * (self.P - 1)).reshape(self.P - 1, -1)
-            self._first_rows = self._send(firsts + self.M * np.arange(self.P - 1)[:, None])
 
     def _send(self, array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.weights.device)
@@ -280,7 +254,6 @@ class TwoLayerBatch:
         firsts = M ** (P - 1)
         rows = _evaluated_rows(B, firsts, M, K, weights.device.type)
         hidden = weights.new_empty(B, rows, M, K)
-        minus_one = weights.new_full((1, 1, 1), -1.0)
         found = weights.new_empty(B, 2, firsts * M)  # loss and correctness of every tuple
         for first in range(0, firsts, rows):
             part = slice(first * M, min(first + rows, firsts) * M)
@@ -288,14 +261,16 @@ class TwoLayerBatch:
             left = self._summed_but_last(weights, slice(first, first + rows))
             torch.add(left[:, :, None], last[:, None], out=some)
             outputs = torch.bmm(some.square_().view(B, -1, K), V)  # (B, rows·M, M)
-            labels = self._labels[:, part].expand(B, -1, -1)
-            found[:, 1, part] = outputs.max(2, keepdim=True).indices.eq(labels)[..., 0]
-            outputs.scatter_add_(2, labels, minus_one.expand_as(labels)).add_(1.0 / M)
-            torch.sum(outputs.square_(), 2, out=found[:, 0, part])
-        sums = torch.bmm(found, self._sides)
-        means = sums.cpu().double().numpy() / self._side_sizes  # counts divide to exact shares
-        (train_loss, test_loss), (train_accuracy, test_accuracy) = means.transpose(1, 2, 0).tolist()
-        return Metrics(train_loss, test_loss, train_accuracy, test_accuracy)
+            labels = self._evaluation.labels[:, part]
+            found[:, 1, part] = outputs.max(2).indices.eq(labels)
+            found[:, 0, part] = self._loss.values_(outputs, labels)
+        return self._evaluation.metrics(found)
+
+    def keep(self, alive: list[int]) -> Self:
+        """A batch of the trials at these places alone."""
+        weights = self.weights.view(self.B, -1, self.K)[alive]
+        trials = [self._trials[i] for i in alive]
+        return type(self)(trials, weights if len(alive) > 1 else weights[0], self._dtype)
 
     def _summed_but_last(self, weights: Tensor, part: slice) -> Tensor:
         """Sums of W's rows over all operands but the last, for some of their tuples: (B, ., K)."""

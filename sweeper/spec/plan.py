@@ -23,7 +23,7 @@ from sweeper.spec.planned import (
     with_tasks,
 )
 from sweeper.spec.problems import Problem, SpecError, shown
-from sweeper.spec.trial import TRIAL_SCHEMA, fingerprints
+from sweeper.spec.trial import DEFAULTS, TRIAL_SCHEMA, fingerprints
 from sweeper.tasks.expressions import parse
 from sweeper.tasks.groups import group_named
 
@@ -341,6 +341,7 @@ def _table(spec: SweepSpec, columns: Columns, tasks: list[PlannedTask]) -> pa.Ta
         "matmul_precision": training.matmul_precision,
         "give_up_after": training.give_up_after or 0,
     } | {str(name): column.to_numpy() for name, column in frame.items()}
+    trial = DEFAULTS | trial
     count = len(frame)
     arrays = {
         field.name: pa.array(trial[field.name], field.type)

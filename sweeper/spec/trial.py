@@ -31,10 +31,10 @@ class Trial:
             every operand and every target equally often.
         split_seed: Names the stream of the split.
         init_seed: Names the stream of the initial weights.
-        network: "two_layer".
+        network: Such as "two_layer"; docs/learners.md lists all.
         hidden_size: K.
-        activation: σ, "square".
-        loss: "mse": mean over samples of ‖o − ō − (e_y − 1/M)‖².
+        activation: σ, such as "square".
+        loss: Such as "mse", the mean over samples of ‖o − ō − (e_y − 1/M)‖².
         optimizer: "adam", full batch.
         learning_rate: Step size.
         weight_decay: Coefficient of the coupled L2 term.
@@ -50,6 +50,11 @@ class Trial:
         expression: What is computed of them modulo M, in canonical form, such as "x**2 + x*y";
             empty for their product in the group.
         label_noise: Share of training labels that are wrong.
+        linear_term: a in σ(x) = x² + ax, where the activation is "square".
+        output_scale: Multiplies the initial V; 0 is "zero-init".
+        output_multiplier: Multiplies the outputs, while training and after.
+        ridge: η > 0 solves V by ridge regression at every step; at 0 it is trained.
+        batch_size: Samples of a training step; 0 is all.
     """
 
     group: str
@@ -74,6 +79,11 @@ class Trial:
     operands: int = 2
     expression: str = ""
     label_noise: float = 0.0
+    linear_term: float = 0.0
+    output_scale: float = 1.0
+    output_multiplier: float = 1.0
+    ridge: float = 0.0
+    batch_size: int = 0
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:

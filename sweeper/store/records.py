@@ -14,8 +14,8 @@ from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
 from sweeper.store.provenance import Provenance, code_version, host, library_versions
 from sweeper.tasks.groups import group_named
 
-SCHEMA_VERSION = 4
-READABLE_VERSIONS = (2, 3, 4)
+SCHEMA_VERSION = 5
+READABLE_VERSIONS = (2, 3, 4, 5)
 """Of shards. Those of an older version lack columns that have come since with a default."""
 
 

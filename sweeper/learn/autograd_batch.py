@@ -1,0 +1,191 @@
+"""Any network with any loss as a batch of trials: gradients by autograd, all trials at once.
+
+Shapes: B trials, D numbers of weights each, N samples at most in a step, T tuples, M classes.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.flop_counter import FlopCounterMode
+
+from sweeper.learn.data import EvaluationSet, Metrics, Samples, padded, training_sets, tuples
+from sweeper.spec.trial import Trial
+
+if TYPE_CHECKING:
+    from sweeper.learn.network import Network, Parameter
+
+
+class AutogradBatch:
+    """B trials of a network on a device; see `sweeper.learn.network.Batch`.
+
+    Attributes:
+        weights: (B, D), or (D,) of a single trial, to be updated in place. Parameters are views
+            into it.
+    """
+
+    def __init__(
+        self,
+        network: "Network",
+        trials: Sequence[Trial],
+        weights: Tensor,
+        product_dtype: torch.dtype | None = None,
+        buffers: Tensor | None = None,
+    ) -> None:
+        """Place the data beside the weights.
+
+        Args:
+            network: Of all trials.
+            trials: Of one shape.
+            weights: (B, D), or (D,) of a single trial, on the device to be used.
+            product_dtype: Of what enters the matrix products, by default that of the weights.
+            buffers: Flat, (B, ·); by default the network's first ones.
+        """
+        self._network, self._trials = network, list(trials)
+        self._product_dtype = product_dtype
+        self.weights = weights
+        B, device = len(trials), weights.device
+        if buffers is None:
+            first = torch.stack([network.initial_buffers(one) for one in trials])
+            buffers = first.to(device, weights.dtype)
+        self._buffers = buffers
+        self._parameters = {
+            name: view.detach().requires_grad_()
+            for name, view in _views(weights.view(B, -1), network.parameters).items()
+        }
+        kept = _views(self._buffers, network.buffers)
+        self._leaves = list(self._parameters.values())
+        self._values = self._parameters | kept
+        samples = training_sets(trials)
+        self._evaluation = EvaluationSet(trials, samples, device, weights.dtype)
+        self._place_training_set(samples)
+        codes = np.arange(network.M**network.P)
+        self._every = torch.from_numpy(tuples(codes, network.M, network.P)).to(device)
+
+    def _place_training_set(self, samples: Sequence[Samples]) -> None:
+        sets = padded(samples, self._network.M, self._network.P)
+        device = self.weights.device
+        self._inputs = torch.from_numpy(sets.inputs).to(device)
+        self._labels = torch.from_numpy(sets.labels).to(device)
+        shares = sets.real / sets.real.sum(axis=1, keepdims=True)
+        self._shares = torch.from_numpy(shares).to(device, self.weights.dtype)
+
+    def gradient(self) -> Tensor:
+        """∂loss/∂weights of every trial, shaped as the weights; moves on to the next step."""
+        with torch.enable_grad(), self._mixed():
+            loss = _loss(self._network, self._values, self._inputs, self._labels, self._shares)
+            found = torch.autograd.grad(loss, self._leaves)
+        B = len(self._trials)
+        return torch.cat([one.reshape(B, -1) for one in found], 1).view_as(self.weights)
+
+    @torch.no_grad()
+    def evaluate(self) -> Metrics:
+        """Losses and accuracies over all tuples, the training and the test tuples apart."""
+        network, B = self._network, len(self._trials)
+        labels = self._evaluation.labels
+        T = labels.shape[1]
+        found = self.weights.new_empty(B, 2, T)  # loss and correctness of every tuple
+        with self._mixed():
+            for first in range(0, T, self._inputs.shape[1]):
+                part = slice(first, first + self._inputs.shape[1])
+                inputs = self._every[part].expand(B, -1, -1)
+                outputs = _adjusted(network, network.outputs(self._values, inputs))
+                found[:, 0, part] = network.loss.values(outputs, labels[:, part])
+                found[:, 1, part] = outputs.max(2).indices.eq(labels[:, part])
+        return self._evaluation.metrics(found)
+
+    def keep(self, alive: list[int]) -> Self:
+        """A batch of the trials at these places alone, at the step where this one is."""
+        weights = self.weights.view(len(self._trials), -1)[alive]
+        return type(self)(
+            self._network,
+            [self._trials[i] for i in alive],
+            weights if len(alive) > 1 else weights[0],
+            self._product_dtype,
+            self._buffers[alive],
+        )
+
+    def _mixed(self) -> torch.autocast:
+        reduced = self._product_dtype not in (None, self.weights.dtype)
+        return torch.autocast(self.weights.device.type, self._product_dtype, enabled=reduced)
+
+
+def _views(flat: Tensor, parameters: "dict[str, Parameter]") -> dict[str, Tensor]:
+    """Each parameter as a view (B, *shape) into flat weights (B, D)."""
+    pieces = torch.split(flat, [one.size for one in parameters.values()], 1) if parameters else ()
+    return {
+        name: piece.view(-1, *one.shape)
+        for (name, one), piece in zip(parameters.items(), pieces, strict=True)
+    }
+
+
+def _adjusted(network: "Network", outputs: Tensor) -> Tensor:
+    """Outputs as the loss gets them: multiplied and, where it asks for it, centred."""
+    if network.trial.output_multiplier != 1.0:
+        outputs = outputs * network.trial.output_multiplier
+    return outputs - outputs.mean(-1, keepdim=True) if network.loss.centred else outputs
+
+
+def _loss(
+    network: "Network", values: dict[str, Tensor], inputs: Tensor, labels: Tensor, shares: Tensor
+) -> Tensor:
+    """The sum over trials of their mean losses: each trial's gradient is that of its own."""
+    outputs = _adjusted(network, network.training_outputs(values, inputs, shares))
+    return (network.loss.values(outputs, labels) * shares).sum()
+
+
+# ---------------------------------------------------------------- costs, without computing
+
+
+def _rehearsed(network: "Network", B: int) -> tuple[Tensor, Tensor]:
+    """The loss of one training step, and its weights, as shapes without values."""
+    one = network.trial
+    with torch.device("meta"), torch.enable_grad():
+        flat = torch.empty(B, sum(p.size for p in network.parameters.values()))
+        kept = torch.empty(B, sum(p.size for p in network.buffers.values()))
+        n = one.n_train
+        inputs = torch.empty(B, n, network.P, dtype=torch.int64)
+        labels, shares = torch.empty(B, n, dtype=torch.int64), torch.empty(B, n)
+        parameters = _views(flat.requires_grad_(), network.parameters)
+        values = parameters | _views(kept, network.buffers)
+        return _loss(network, values, inputs, labels, shares), flat
+
+
+def step_flops(network: "Network") -> int:
+    """Operations of the matrix products of one training step of one trial."""
+    with FlopCounterMode(display=False) as counter:
+        torch.autograd.grad(*_rehearsed(network, 1))
+    flops: int = counter.get_total_flops()
+    return flops
+
+
+def batch_bytes(network: "Network", trials: int) -> int:
+    """Memory of a batch at its peak: what autograd keeps for the way back, weights, data.
+
+    Args:
+        network: Of a trial that all are as large as.
+        trials: B.
+    """
+    saved: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        saved[storage._cdata] = storage.nbytes()
+        held.append(tensor)  # else its storage's place could be taken by another
+        return tensor
+
+    held: list[Tensor] = []
+    with saved_tensors_hooks(note, lambda tensor: tensor):
+        _rehearsed(network, trials)
+    one = network.trial
+    weights = 4 * sum(p.size for p in network.parameters.values())
+    T: int = network.M**network.P
+    data = 8 * one.n_train * (network.P + 2) + 8 * T + (8 * T if one.label_noise else 0)
+    largest = max((tensor.nbytes for tensor in held), default=0)
+    evaluation = 8 * T
+    # weights, their gradient in pieces and whole, two moments and their temporaries
+    kept = sum(saved.values()) + 2 * largest
+    return kept + trials * (6 * weights + data + evaluation) + 8 * T

@@ -12,7 +12,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from sweeper.learn.adam import Adam, chosen
+from sweeper.learn.optimizers.adam import Adam
+from sweeper.learn.optimizers.base import chosen
 from sweeper.learn.two_layer import (
     Metrics,
     TwoLayerBatch,

@@ -19,6 +19,7 @@ from sweeper.learn import autograd_batch
 from sweeper.learn.activations import activation_of
 from sweeper.learn.data import Metrics
 from sweeper.learn.losses import Loss
+from sweeper.learn.optimizers.muon import Matrix
 from sweeper.learn.registry import losses
 from sweeper.spec.trial import Trial
 from sweeper.tasks.streams import bounded_floats
@@ -44,7 +45,8 @@ class Parameter:
     Attributes:
         shape: Without the trials' dimension.
         initial: Its first values.
-        matrix: Whether it is a matrix of a hidden layer, of which Muon orthogonalizes the updates.
+        matrix: Whether it is a matrix of a hidden layer, of which Muon orthogonalizes the updates;
+            its rows belong to the layer's inputs.
         scaled: Whether `output_scale` multiplies its first values: the read-out.
     """
 
@@ -57,15 +59,6 @@ class Parameter:
     def size(self) -> int:
         """How many numbers it has."""
         return int(np.prod(self.shape))
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """A matrix among the flat weights of a trial: rows · columns numbers from `start` on."""
-
-    start: int
-    rows: int
-    columns: int
 
 
 class Batch(Protocol):
@@ -180,7 +173,7 @@ class Network(ABC):
         for one in self.parameters.values():
             if one.matrix:
                 rows, columns = one.shape
-                found.append(Matrix(start, rows, columns))
+                found.append(Matrix(start, rows, columns, inputs_first=True))
             start += one.size
         return found
 

@@ -10,12 +10,10 @@ from datetime import UTC, datetime
 from functools import cache
 
 import torch
-from torch import Tensor
 
-from sweeper.learn.adam import Adam
 from sweeper.learn.data import Metrics
-from sweeper.learn.network import Batch, Network
-from sweeper.learn.registry import networks
+from sweeper.learn.learner import batch_of, initial_weights, network_of
+from sweeper.learn.optimizers.adam import Adam
 from sweeper.spec.trial import Trial
 from sweeper.store.records import Curve, Outcome, TrialResult
 from sweeper.tasks.task import task_of
@@ -27,20 +25,6 @@ FIT_ACCURACY = 0.99
 
 CHANCE_MARGIN = 0.1
 """Best test accuracy up to chance plus this is no generalization at all."""
-
-
-def network_of(trial: Trial) -> Network:
-    """The network of a trial, and of all trials of its shape.
-
-    Raises:
-        ValueError: It names a network, an activation or a loss that there is not.
-    """
-    return networks[trial.network](trial)
-
-
-def initial_weights(trial: Trial) -> Tensor:
-    """A trial's first weights, float64."""
-    return network_of(trial).initial_weights(trial)
 
 
 def usable_device(wanted: str) -> str:
@@ -159,7 +143,7 @@ def _train_batch(
     clock = _Clock(device)
     runs = [_Run(trial, started_at) for trial in batch]
     weights = [initial_weights(trial).to(device, dtype) for trial in batch]
-    net = _placed(batch, torch.stack(weights) if len(batch) > 1 else weights[0])
+    net = batch_of(batch, torch.stack(weights) if len(batch) > 1 else weights[0])
     del weights
     adam = Adam(
         net.weights,
@@ -190,11 +174,6 @@ def _train_batch(
             adam.keep(alive, net.weights)
         runs = [runs[i] for i in alive]
         setup_s = clock.lap()
-
-
-def _placed(trials: list[Trial], weights: Tensor) -> Batch:
-    reduced = trials[0].matmul_precision == "bfloat16" and weights.dtype == torch.float32
-    return network_of(trials[0]).batch(trials, weights, torch.bfloat16 if reduced else None)
 
 
 class _Clock:

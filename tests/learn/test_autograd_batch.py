@@ -10,10 +10,11 @@ from torch import Tensor
 
 from sweeper.learn import autograd_batch
 from sweeper.learn.autograd_batch import AutogradBatch
+from sweeper.learn.learner import initial_weights, network_of
 from sweeper.learn.network import Network, Parameter, constant, rows_of, uniform
 from sweeper.learn.networks.two_layer import TwoLayer
 from sweeper.learn.registry import losses, networks
-from sweeper.learn.train import initial_weights, network_of, train
+from sweeper.learn.train import train
 from sweeper.learn.two_layer import TwoLayerBatch, step_flops
 from sweeper.spec.trial import Trial
 from sweeper.store.records import Outcome, TrialResult

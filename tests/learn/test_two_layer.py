@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from sweeper.learn.adam import Adam, chosen
 from sweeper.learn.train import train
 from sweeper.learn.two_layer import TwoLayerBatch, batch_bytes, initial_weights, step_flops
 from sweeper.spec.trial import Trial
@@ -133,45 +132,6 @@ def test_evaluation_does_not_depend_on_its_chunks(
     pieces = net.evaluate()
     assert pieces.test_loss == pytest.approx(whole.test_loss, rel=1e-12)
     assert pieces.test_accuracy == pytest.approx(whole.test_accuracy, rel=1e-12)
-
-
-@pytest.mark.parametrize("batch", [1, 3])
-def test_adam_equals_torch_step_for_step(batch: int) -> None:
-    """200 steps with rates and weight decays of their own, in float64."""
-    generator = torch.Generator().manual_seed(0)
-    rates, decays = [0.1, 0.003, 0.02][:batch], [0.0, 0.1, 1e-3][:batch]
-    weights = torch.randn(batch, 4, 5, generator=generator, dtype=torch.float64)
-    references = [w.clone().requires_grad_() for w in weights]
-    optimizers = [
-        torch.optim.Adam([reference], lr=rate, weight_decay=decay)
-        for reference, rate, decay in zip(references, rates, decays, strict=True)
-    ]
-    adam = Adam(weights if batch > 1 else weights[0], rates, decays)
-    for _ in range(200):
-        gradient = torch.randn(weights.shape, generator=generator, dtype=torch.float64)
-        for reference, optimizer, g in zip(references, optimizers, gradient, strict=True):
-            reference.grad = g.clone()
-            optimizer.step()
-        adam.update(gradient if batch > 1 else gradient[0])
-        for w, reference in zip(weights, references, strict=True):
-            torch.testing.assert_close(w, reference.detach(), rtol=1e-11, atol=1e-13)
-
-
-def test_adam_goes_on_alike_when_trials_leave() -> None:
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.randn(3, 6, generator=generator, dtype=torch.float64)
-    alone = weights[2].clone()
-    together, single = Adam(weights, [0.1, 0.2, 0.3], [0.0, 0.1, 0.2]), Adam(alone, [0.3], [0.2])
-    for step in range(40):
-        if step == 20:
-            together.keep([0, 2], chosen(together.weights, [0, 2]))
-        if step == 30:
-            together.keep([1], chosen(together.weights, [1]))
-        shape = together.weights.shape
-        gradient = torch.randn(shape, generator=generator, dtype=torch.float64)
-        single.update((gradient if step >= 30 else gradient[-1]).clone())
-        together.update(gradient)
-    torch.testing.assert_close(together.weights, alone, rtol=1e-11, atol=1e-13)
 
 
 def test_initial_weights_depend_on_shapes_and_seed_alone(trial: Callable[..., Trial]) -> None:

@@ -24,7 +24,7 @@ from benchmarks.setting import trial
 from benchmarks.timing import one_thread
 from benchmarks.trainings import train_pack
 from sweeper.learn.train import train
-from sweeper.learn.two_layer import batch_bytes
+from sweeper.learn.two_layer_costs import batch_bytes
 from sweeper.spec.trial import Trial
 
 GOAL = 0.10

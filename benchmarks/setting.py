@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
 
-from sweeper.learn.two_layer import initial_weights
+from sweeper.learn.learner import initial_weights
 from sweeper.spec.trial import Trial
 from sweeper.tasks.splits import split_order
 from sweeper.tasks.task import task_of

@@ -15,6 +15,8 @@ _aten = torch.ops.aten
 class HandActivation(ABC):
     """An activation whose derivative is written out, so that `TwoLayerBatch` needs no autograd.
 
+    σ(0) has to be 0: padding is summed from nothing.
+
     Attributes:
         slope: Factor of the derivative that `backward_` leaves out, for a product can take it in.
     """
@@ -27,7 +29,7 @@ class HandActivation(ABC):
 
     @abstractmethod
     def forward(self, x: Tensor, out: Tensor) -> None:
-        """Write σ(x) to `out`; x may be overwritten with what `backward_` needs instead."""
+        """Write σ(x) to `out`, which may be x; else x may become what `backward_` needs."""
 
     @abstractmethod
     def backward_(self, gradient: Tensor, x: Tensor) -> None:

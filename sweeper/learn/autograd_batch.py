@@ -12,7 +12,16 @@ from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
-from sweeper.learn.data import EvaluationSet, Metrics, Samples, padded, training_sets, tuples
+from sweeper.learn.data import (
+    Batches,
+    EvaluationSet,
+    Metrics,
+    PaddedSets,
+    padded,
+    samples_in_step,
+    training_sets,
+    tuples,
+)
 from sweeper.spec.trial import Trial
 
 if TYPE_CHECKING:
@@ -34,6 +43,7 @@ class AutogradBatch:
         weights: Tensor,
         product_dtype: torch.dtype | None = None,
         buffers: Tensor | None = None,
+        step: int = 0,
     ) -> None:
         """Place the data beside the weights.
 
@@ -43,6 +53,7 @@ class AutogradBatch:
             weights: (B, D), or (D,) of a single trial, on the device to be used.
             product_dtype: Of what enters the matrix products, by default that of the weights.
             buffers: Flat, (B, ·); by default the network's first ones.
+            step: Steps that were made before; batches of samples go on from there.
         """
         self._network, self._trials = network, list(trials)
         self._product_dtype = product_dtype
@@ -61,12 +72,14 @@ class AutogradBatch:
         self._values = self._parameters | kept
         samples = training_sets(trials)
         self._evaluation = EvaluationSet(trials, samples, device, weights.dtype)
-        self._place_training_set(samples)
+        self._sets = padded(samples, network.M, network.P)
+        self._batches = Batches(trials, step) if trials[0].batch_size else None
+        if not self._batches:
+            self._place_samples(self._sets)
         codes = np.arange(network.M**network.P)
         self._every = torch.from_numpy(tuples(codes, network.M, network.P)).to(device)
 
-    def _place_training_set(self, samples: Sequence[Samples]) -> None:
-        sets = padded(samples, self._network.M, self._network.P)
+    def _place_samples(self, sets: PaddedSets) -> None:
         device = self.weights.device
         self._inputs = torch.from_numpy(sets.inputs).to(device)
         self._labels = torch.from_numpy(sets.labels).to(device)
@@ -75,6 +88,8 @@ class AutogradBatch:
 
     def gradient(self) -> Tensor:
         """∂loss/∂weights of every trial, shaped as the weights; moves on to the next step."""
+        if self._batches:
+            self._place_samples(self._sets.at(self._batches.draw()))
         with torch.enable_grad(), self._mixed():
             loss = _loss(self._network, self._values, self._inputs, self._labels, self._shares)
             found = torch.autograd.grad(loss, self._leaves)
@@ -89,8 +104,8 @@ class AutogradBatch:
         T = labels.shape[1]
         found = self.weights.new_empty(B, 2, T)  # loss and correctness of every tuple
         with self._mixed():
-            for first in range(0, T, self._inputs.shape[1]):
-                part = slice(first, first + self._inputs.shape[1])
+            for first in range(0, T, self._sets.longest):  # takes no more room than training
+                part = slice(first, first + self._sets.longest)
                 inputs = self._every[part].expand(B, -1, -1)
                 outputs = _adjusted(network, network.outputs(self._values, inputs))
                 found[:, 0, part] = network.loss.values(outputs, labels[:, part])
@@ -106,6 +121,7 @@ class AutogradBatch:
             weights if len(alive) > 1 else weights[0],
             self._product_dtype,
             self._buffers[alive],
+            self._batches.step if self._batches else 0,
         )
 
     def _mixed(self) -> torch.autocast:
@@ -146,7 +162,7 @@ def _rehearsed(network: "Network", B: int) -> tuple[Tensor, Tensor]:
     with torch.device("meta"), torch.enable_grad():
         flat = torch.empty(B, sum(p.size for p in network.parameters.values()))
         kept = torch.empty(B, sum(p.size for p in network.buffers.values()))
-        n = one.n_train
+        n = samples_in_step(one)
         inputs = torch.empty(B, n, network.P, dtype=torch.int64)
         labels, shares = torch.empty(B, n, dtype=torch.int64), torch.empty(B, n)
         parameters = _views(flat.requires_grad_(), network.parameters)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from sweeper.spec.trial import Trial
 from sweeper.tasks.splits import training_set
+from sweeper.tasks.streams import random_order
 from sweeper.tasks.task import Task, task_of
 
 Samples = tuple[np.ndarray, np.ndarray]
@@ -55,6 +56,25 @@ class PaddedSets:
     labels: np.ndarray
     real: np.ndarray
 
+    @property
+    def longest(self) -> int:
+        """N."""
+        return int(self.real.shape[1])
+
+    def at(self, places: Sequence[np.ndarray]) -> "PaddedSets":
+        """Some samples of every trial, padded likewise.
+
+        Args:
+            places: Of each trial, ascending.
+        """
+        sizes = np.array([len(chosen) for chosen in places])
+        real = np.arange(sizes.max()) < sizes[:, None]
+        trial, place = np.repeat(np.arange(len(places)), sizes), np.concatenate(places)
+        inputs = np.zeros((*real.shape, self.inputs.shape[2]), dtype=np.int64)
+        labels = np.zeros(real.shape, dtype=np.int64)
+        inputs[real], labels[real] = self.inputs[trial, place], self.labels[trial, place]
+        return PaddedSets(inputs, labels, real)
+
 
 def padded(samples: Sequence[Samples], order: int, operands: int) -> PaddedSets:
     """Training sets filled up to the longest.
@@ -76,6 +96,43 @@ def padded(samples: Sequence[Samples], order: int, operands: int) -> PaddedSets:
 def tuples(codes: np.ndarray, order: int, operands: int) -> np.ndarray:
     """The operands of some codes, (len(codes), P) int64."""
     return np.stack(np.unravel_index(codes, (order,) * operands), axis=1)
+
+
+class Batches:
+    """Which of its n training samples each trial takes at each step.
+
+    An epoch is a random order of them, cut into ⌊n/b⌋ batches of b = `batch_size` (or n, if that is
+    less); what is left over waits for another epoch. The order is named by n, both seeds and the
+    epoch alone.
+
+    Attributes:
+        step: Steps drawn so far.
+        largest: Samples of a trial in a step at most.
+    """
+
+    def __init__(self, trials: Sequence[Trial], step: int = 0) -> None:
+        self.step = step
+        self._trials = trials
+        self._sizes = [samples_in_step(one) for one in trials]
+        self._orders: list[tuple[int, np.ndarray]] = [(-1, np.zeros(0, np.int64))] * len(trials)
+        self.largest = max(self._sizes)
+
+    def draw(self) -> list[np.ndarray]:
+        """Of each trial the places of its samples, ascending; moves on to the next step."""
+        drawn = []
+        for i, (one, size) in enumerate(zip(self._trials, self._sizes, strict=True)):
+            epoch, batch = divmod(self.step, one.n_train // size)
+            if self._orders[i][0] != epoch:
+                key = f"batches/{one.n_train}/{one.split_seed}/{one.init_seed}/{epoch}"
+                self._orders[i] = epoch, random_order(key, one.n_train)
+            drawn.append(np.sort(self._orders[i][1][batch * size : (batch + 1) * size]))
+        self.step += 1
+        return drawn
+
+
+def samples_in_step(trial: Trial) -> int:
+    """How many training samples a trial takes at each step."""
+    return min(trial.batch_size or trial.n_train, trial.n_train)
 
 
 class EvaluationSet:

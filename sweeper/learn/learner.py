@@ -1,4 +1,4 @@
-"""What a trial's columns name: its network, its batch, its first weights."""
+"""What a trial's columns name: its network, its batch, its first weights, its optimizer."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from sweeper.learn.network import Batch, Network
-from sweeper.learn.registry import networks
+from sweeper.learn.optimizers.base import Optimizer
+from sweeper.learn.registry import networks, optimizers
 from sweeper.spec.trial import Trial
 
 
@@ -33,3 +34,13 @@ def batch_of(trials: Sequence[Trial], weights: Tensor) -> Batch:
     """
     reduced = trials[0].matmul_precision == "bfloat16" and weights.dtype == torch.float32
     return network_of(trials[0]).batch(trials, weights, torch.bfloat16 if reduced else None)
+
+
+def optimizer_of(trials: Sequence[Trial], weights: Tensor) -> Optimizer:
+    """What moves the weights of a batch of trials of one shape, from step 0 on.
+
+    Raises:
+        ValueError: They name an optimizer that there is not.
+    """
+    kind = optimizers[trials[0].optimizer]
+    return kind.for_trials(trials, weights, network_of(trials[0]).matrices)

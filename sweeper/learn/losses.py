@@ -43,7 +43,10 @@ class HandLoss(Loss):
 
     @abstractmethod
     def residual_(self, outputs: Tensor, labels: Tensor) -> Tensor:
-        """∂values/∂outputs, (…, n, M), in the memory of the outputs; labels are (…, n)."""
+        """∂values/∂o, (…, n, M), in the memory of the outputs; labels are (…, n).
+
+        Where outputs come centred it is the derivative by those before: its mean over them is 0.
+        """
 
 
 @losses.register("mse")

@@ -1,12 +1,13 @@
-"""The learners by name: networks, activations and losses, those built in and those of users.
+"""The learners by name: networks, activations, losses and optimizers, built in and of users.
 
 A module registers what it defines when it is imported:
 
     @networks.register("mine")
     class Mine(Network): ...
 
-A built-in one is a file in `sweeper/learn/networks/`, or a few lines in `activations.py` or
-`losses.py`; a user's module is one that a spec names under `modules` (docs/extending.md).
+A built-in network or optimizer is a file in `sweeper/learn/networks/` or `optimizers/`, a built-in
+activation or loss a few lines in `activations.py` or `losses.py`; a user's module is one that a
+spec names under `modules` (docs/extending.md).
 """
 
 import difflib
@@ -19,6 +20,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from sweeper.learn.losses import Loss
     from sweeper.learn.network import Network
+    from sweeper.learn.optimizers.base import Optimizer
 
 Item = TypeVar("Item")
 
@@ -76,3 +78,4 @@ activations: Registry[Callable[[Tensor], Tensor]] = Registry(
     "activation", "sweeper.learn.activations"
 )
 losses: Registry["type[Loss]"] = Registry("loss", "sweeper.learn.losses")
+optimizers: Registry["type[Optimizer]"] = Registry("optimizer", "sweeper.learn.optimizers")

@@ -12,8 +12,7 @@ from functools import cache
 import torch
 
 from sweeper.learn.data import Metrics
-from sweeper.learn.learner import batch_of, initial_weights, network_of
-from sweeper.learn.optimizers.adam import Adam
+from sweeper.learn.learner import batch_of, initial_weights, network_of, optimizer_of
 from sweeper.spec.trial import Trial
 from sweeper.store.records import Curve, Outcome, TrialResult
 from sweeper.tasks.task import task_of
@@ -145,17 +144,13 @@ def _train_batch(
     weights = [initial_weights(trial).to(device, dtype) for trial in batch]
     net = batch_of(batch, torch.stack(weights) if len(batch) > 1 else weights[0])
     del weights
-    adam = Adam(
-        net.weights,
-        [trial.learning_rate for trial in batch],
-        [trial.weight_decay for trial in batch],
-    )
+    optimizer = optimizer_of(batch, net.weights)
     setup_s = clock.lap()
     step = 0
     while runs:
         due = min(run.schedule[0] for run in runs)
         while step < due:
-            adam.update(net.gradient())
+            optimizer.update(net.gradient())
             step += 1
         steps_s = clock.lap()
         metrics = net.evaluate()
@@ -171,7 +166,7 @@ def _train_batch(
         alive = [i for i, run in enumerate(runs) if not run.outcome]
         if alive and len(alive) < len(runs):
             net = net.keep(alive)
-            adam.keep(alive, net.weights)
+            optimizer.keep(alive, net.weights)
         runs = [runs[i] for i in alive]
         setup_s = clock.lap()
 

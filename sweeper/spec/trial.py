@@ -35,9 +35,10 @@ class Trial:
         hidden_size: K.
         activation: σ, such as "square".
         loss: Such as "mse", the mean over samples of ‖o − ō − (e_y − 1/M)‖².
-        optimizer: "adam", full batch.
+        optimizer: Such as "adam".
         learning_rate: Step size.
-        weight_decay: Coefficient of the coupled L2 term.
+        weight_decay: Coefficient of the L2 term: coupled in Adam and SGD, decoupled in AdamW and on
+            Muon's matrices.
         max_steps: The horizon.
         eval_every: Steps between evaluations, after the first, log-spaced ones.
         target_test_accuracy: Reached at two evaluations in a row means generalized.
@@ -55,6 +56,15 @@ class Trial:
         output_multiplier: Multiplies the outputs, while training and after.
         ridge: η > 0 solves V by ridge regression at every step; at 0 it is trained.
         batch_size: Samples of a training step; 0 is all.
+        momentum: μ of SGD and Muon.
+        nesterov: Whether that is Nesterov's.
+        beta1: β₁ of Adam, AdamW and of Adam beside Muon.
+        beta2: β₂ of the same.
+        muon_scaling: Of Muon's steps: "original", "none" or "match_rms_adamw".
+        schedule: Of the learning rate: "constant", "step", "exponential" or "cosine".
+        warmup_steps: Over which it rises linearly before.
+        decay_every: Steps after which the schedules "step" and "exponential" multiply it.
+        decay_factor: By what.
     """
 
     group: str
@@ -84,6 +94,15 @@ class Trial:
     output_multiplier: float = 1.0
     ridge: float = 0.0
     batch_size: int = 0
+    momentum: float = 0.0
+    nesterov: bool = False
+    beta1: float = 0.9
+    beta2: float = 0.999
+    muon_scaling: str = "original"
+    schedule: str = "constant"
+    warmup_steps: int = 0
+    decay_every: int = 1
+    decay_factor: float = 1.0
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:

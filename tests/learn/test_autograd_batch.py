@@ -15,7 +15,8 @@ from sweeper.learn.network import Network, Parameter, constant, rows_of, uniform
 from sweeper.learn.networks.two_layer import TwoLayer
 from sweeper.learn.registry import losses, networks
 from sweeper.learn.train import train
-from sweeper.learn.two_layer import TwoLayerBatch, step_flops
+from sweeper.learn.two_layer import TwoLayerBatch
+from sweeper.learn.two_layer_costs import step_flops
 from sweeper.spec.trial import Trial
 from sweeper.store.records import Outcome, TrialResult
 

@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from sweeper.learn.learner import initial_weights
 from sweeper.learn.train import train
-from sweeper.learn.two_layer import TwoLayerBatch, batch_bytes, initial_weights, step_flops
+from sweeper.learn.two_layer import TwoLayerBatch
+from sweeper.learn.two_layer_costs import batch_bytes, step_flops
 from sweeper.spec.trial import Trial
 from sweeper.store.records import Outcome, TrialResult
 from sweeper.tasks.splits import training_set
@@ -111,7 +113,7 @@ def test_evaluation_of_three_operands_does_not_depend_on_its_chunks(
     one, _ = made(trial, 50, 0, THREE)
     net = TwoLayerBatch([one], initial_weights(one))
     whole = net.evaluate()
-    monkeypatch.setattr("sweeper.learn.two_layer._BLOCK_ELEMENTS", {"cpu": 3 * 5 * 24})
+    monkeypatch.setattr("sweeper.learn.two_layer_costs.BLOCK_ELEMENTS", {"cpu": 3 * 5 * 24})
     pieces = net.evaluate()
     assert pieces.test_loss == pytest.approx(whole.test_loss, rel=1e-12)
     assert pieces.test_accuracy == pytest.approx(whole.test_accuracy, rel=1e-12)

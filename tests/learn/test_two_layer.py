@@ -7,8 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from sweeper.learn.learner import initial_weights
 from sweeper.learn.train import train
-from sweeper.learn.two_layer import TwoLayerBatch, batch_bytes, initial_weights, step_flops
+from sweeper.learn.two_layer import TwoLayerBatch
+from sweeper.learn.two_layer_costs import batch_bytes, step_flops
 from sweeper.spec.trial import Trial
 from sweeper.tasks.splits import split_order
 from sweeper.tasks.task import task_of
@@ -63,7 +65,7 @@ def test_gradient_does_not_depend_on_the_blocks_it_is_computed_in(
     """Blocks of 7 rows or fewer, of 20 and 13 samples."""
     trials = [trial(5, n, seed, hidden_size=24) for seed, n in enumerate((20, 13)[:batch])]
     weights = torch.stack([initial_weights(one) for one in trials])
-    monkeypatch.setattr("sweeper.learn.two_layer._BLOCK_ELEMENTS", {"cpu": 7 * batch * 24})
+    monkeypatch.setattr("sweeper.learn.two_layer_costs.BLOCK_ELEMENTS", {"cpu": 7 * batch * 24})
     gradient = TwoLayerBatch(trials, weights if batch > 1 else weights[0]).gradient()
     for one, w, g in zip(trials, weights, gradient.view_as(weights), strict=True):
         torch.testing.assert_close(g, autograd(one, w), rtol=1e-12, atol=1e-14)
@@ -128,7 +130,7 @@ def test_evaluation_does_not_depend_on_its_chunks(
     one = trial(13, 90, hidden_size=24)
     net = TwoLayerBatch([one], initial_weights(one))
     whole = net.evaluate()
-    monkeypatch.setattr("sweeper.learn.two_layer._BLOCK_ELEMENTS", {"cpu": 1})
+    monkeypatch.setattr("sweeper.learn.two_layer_costs.BLOCK_ELEMENTS", {"cpu": 1})
     pieces = net.evaluate()
     assert pieces.test_loss == pytest.approx(whole.test_loss, rel=1e-12)
     assert pieces.test_accuracy == pytest.approx(whole.test_accuracy, rel=1e-12)

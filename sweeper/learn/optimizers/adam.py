@@ -1,16 +1,20 @@
 """Adam with coupled L2 weight decay, each trial with its own rates."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from sweeper.learn.optimizers.base import Rule, chosen, zeros_beside
 from sweeper.learn.optimizers.schedule import Schedule
+from sweeper.learn.registry import optimizers
+from sweeper.spec.trial import Trial
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
 
+@optimizers.register("adam")
 class Adam(Rule):
     """Adam (Kingma & Ba 2015) as torch.optim.Adam does it; weight_decay · weights is added to g.
 
@@ -51,6 +55,10 @@ class Adam(Rule):
         self.mean, self.square = zeros_beside(weights), zeros_beside(weights)
         self._step = torch.zeros((), device=weights.device)  # as torch's kernel wants it
         self._place()
+
+    @classmethod
+    def _options(cls, trials: Sequence[Trial]) -> dict[str, Any]:
+        return {"beta1": trials[0].beta1, "beta2": trials[0].beta2}
 
     def _place(self) -> None:
         super()._place()

@@ -4,8 +4,10 @@ import torch
 from torch import Tensor
 
 from sweeper.learn.optimizers.adam import Adam
+from sweeper.learn.registry import optimizers
 
 
+@optimizers.register("adamw")
 class AdamW(Adam):
     """AdamW (Loshchilov & Hutter 2019) as torch.optim.AdamW does it.
 

@@ -2,13 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sweeper.learn.optimizers.schedule import Schedule
+from sweeper.spec.trial import Trial
+
+if TYPE_CHECKING:
+    from sweeper.learn.optimizers.muon import Matrix
 
 _AHEAD = 256
 """Steps whose learning rates are computed at once."""
@@ -22,6 +26,19 @@ class Optimizer(ABC):
     """
 
     weights: Tensor
+
+    @classmethod
+    @abstractmethod
+    def for_trials(
+        cls, trials: Sequence[Trial], weights: Tensor, matrices: "Sequence[Matrix]"
+    ) -> Self:
+        """One for a batch, with the rates and schedules that its trials name.
+
+        Args:
+            trials: Of one shape.
+            weights: (B, …), or those of a single trial.
+            matrices: Those of hidden layers among the weights of each trial.
+        """
 
     @abstractmethod
     def update(self, gradient: Tensor) -> None:
@@ -70,6 +87,18 @@ class Rule(Optimizer):
         self.learning_rate, self.weight_decay = list(learning_rate), list(weight_decay)
         self.schedules = list(schedules) or [Schedule()] * len(self.learning_rate)
         self.updates = 0
+
+    @classmethod
+    def for_trials(
+        cls, trials: Sequence[Trial], weights: Tensor, matrices: "Sequence[Matrix]"
+    ) -> Self:
+        """See `Optimizer`."""
+        return cls(weights, *rates_of(trials), **cls._options(trials))
+
+    @classmethod
+    def _options(cls, trials: Sequence[Trial]) -> dict[str, Any]:
+        """Arguments beside the rates."""
+        return {}
 
     def _place(self) -> None:
         self._rows = self._by_trial(self.weights)
@@ -135,6 +164,15 @@ class Rule(Optimizer):
     @abstractmethod
     def _keep_state(self, alive: list[int]) -> None:
         """Forget the state of all trials but some."""
+
+
+def rates_of(trials: Sequence[Trial]) -> tuple[list[float], list[float], list[Schedule]]:
+    """Learning rates, weight decays and schedules of trials."""
+    return (
+        [one.learning_rate for one in trials],
+        [one.weight_decay for one in trials],
+        [Schedule.of(one) for one in trials],
+    )
 
 
 def chosen(batch: Tensor, places: list[int]) -> Tensor:

@@ -3,15 +3,17 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Self, cast, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from sweeper.learn.optimizers.adam import BETA1, BETA2, Adam
-from sweeper.learn.optimizers.base import Optimizer, Rule, chosen, zeros_beside
+from sweeper.learn.optimizers.base import Optimizer, Rule, chosen, rates_of, zeros_beside
 from sweeper.learn.optimizers.schedule import Schedule
+from sweeper.learn.registry import optimizers
+from sweeper.spec.trial import Trial
 
 Scaling = Literal["none", "original", "match_rms_adamw"]
 
@@ -63,6 +65,7 @@ class Matrix:
                 return 0.2 * math.sqrt(max(outputs, inputs))
 
 
+@optimizers.register("muon")
 class Muon(Optimizer):
     """Muon on some matrices, `Adam` with coupled weight decay on the rest, at the same rates.
 
@@ -133,6 +136,23 @@ class Muon(Optimizer):
         ]  # fmt: skip
         rest = parts[len(matrices) :]
         self.rules += [Adam(part, *rates, beta1=beta1, beta2=beta2) for part in rest]
+
+    @classmethod
+    def for_trials(
+        cls, trials: Sequence[Trial], weights: Tensor, matrices: Sequence[Matrix]
+    ) -> Self:
+        """See `Optimizer`."""
+        first = trials[0]
+        return cls(
+            weights,
+            *rates_of(trials),
+            matrices=matrices,
+            momentum=[one.momentum for one in trials],
+            nesterov=first.nesterov,
+            scaling=cast(Scaling, first.muon_scaling),  # checked there
+            beta1=first.beta1,
+            beta2=first.beta2,
+        )
 
     def _split(self, batch: Tensor, trials: int) -> list[Tensor]:
         lead = (trials,) if trials > 1 else ()

@@ -1,10 +1,12 @@
 """How a trial's learning rate changes with the steps."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, Self, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+
+from sweeper.spec.trial import Trial
 
 Kind = Literal["constant", "step", "exponential", "cosine"]
 
@@ -31,6 +33,17 @@ class Schedule:
     decay_every: int = 1
     decay_factor: float = 1.0
     max_steps: int = 0
+
+    @classmethod
+    def of(cls, trial: Trial) -> Self:
+        """That of a trial."""
+        return cls(
+            kind=cast(Kind, trial.schedule),  # checked below
+            warmup_steps=trial.warmup_steps,
+            decay_every=trial.decay_every,
+            decay_factor=trial.decay_factor,
+            max_steps=trial.max_steps,
+        )
 
     def __post_init__(self) -> None:
         """Check the values.

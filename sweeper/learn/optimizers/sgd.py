@@ -1,6 +1,7 @@
 """Gradient descent with momentum and coupled L2 weight decay."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -8,8 +9,11 @@ from torch import Tensor
 
 from sweeper.learn.optimizers.base import Rule, chosen, zeros_beside
 from sweeper.learn.optimizers.schedule import Schedule
+from sweeper.learn.registry import optimizers
+from sweeper.spec.trial import Trial
 
 
+@optimizers.register("sgd")
 class SGD(Rule):
     """Gradient descent as torch.optim.SGD does it; weight_decay · weights is added to g.
 
@@ -47,6 +51,11 @@ class SGD(Rule):
         self.nesterov = nesterov
         self.buffer = zeros_beside(weights) if any(self.momentum) else None
         self._place()
+
+    @classmethod
+    def _options(cls, trials: Sequence[Trial]) -> dict[str, Any]:
+        momentum = [one.momentum for one in trials]
+        return {"momentum": momentum, "nesterov": trials[0].nesterov}
 
     def _place(self) -> None:
         super()._place()

@@ -55,6 +55,14 @@ class Trial:
         output_multiplier: Multiplies the outputs, while training and after.
         ridge: η > 0 solves V by ridge regression at every step; at 0 it is trained.
         batch_size: Samples of a training step; 0 is all.
+        embedding: What the two-layer net gets of an operand: "one_hot", or "trained".
+        embedding_size: Of what is trained in its place, or of a transformer's stream; 0 of networks
+            without.
+        layers: Layers of weights, read-out included; of a transformer its blocks; 0 of networks
+            without the choice.
+        heads: Of a transformer's attention; 0 of other networks.
+        causal: Whether a position of a transformer attends to none behind it.
+        batch_norm: Whether a residual net normalizes each hidden layer over the batch.
     """
 
     group: str
@@ -84,6 +92,12 @@ class Trial:
     output_multiplier: float = 1.0
     ridge: float = 0.0
     batch_size: int = 0
+    embedding: str = "one_hot"
+    embedding_size: int = 0
+    layers: int = 0
+    heads: int = 0
+    causal: bool = True
+    batch_norm: bool = False
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:

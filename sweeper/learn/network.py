@@ -22,7 +22,7 @@ from sweeper.learn.losses import Loss
 from sweeper.learn.optimizers.muon import Matrix
 from sweeper.learn.registry import losses
 from sweeper.spec.trial import Trial
-from sweeper.tasks.streams import bounded_floats
+from sweeper.tasks.streams import bounded_floats, normal_floats
 
 Initial = Callable[[str, tuple[int, ...]], NDArray[np.float64]]
 """Makes first values from the name of a random stream and a shape."""
@@ -31,6 +31,11 @@ Initial = Callable[[str, tuple[int, ...]], NDArray[np.float64]]
 def uniform(bound: float) -> Initial:
     """Independent draws from U(−bound, bound)."""
     return lambda key, shape: bounded_floats(key, shape, bound)
+
+
+def normal(deviation: float) -> Initial:
+    """Independent draws from N(0, deviation²)."""
+    return lambda key, shape: normal_floats(key, shape, deviation)
 
 
 def constant(value: float) -> Initial:
@@ -238,3 +243,20 @@ def summed_rows(table: Tensor, inputs: Tensor) -> Tensor:
     index = (inputs + step).reshape(-1, P)
     summed = torch.nn.functional.embedding_bag(index, table.reshape(B * R, K), mode="sum")
     return summed.view(B, -1, K)
+
+
+def embedded_rows(E: Tensor, W: Tensor) -> Tensor:
+    """E W_j for every operand j: what each of its values adds to a layer on the embeddings.
+
+    An operand has M values and a batch n samples, more of them, so that `summed_rows` of this
+    table takes fewer operations than products with the embeddings of the samples.
+
+    Args:
+        E: (B, M, e), the operands' embeddings.
+        W: (B, P·e, K), e rows for each operand.
+
+    Returns:
+        (B, P·M, K).
+    """
+    B, _, e = E.shape
+    return torch.matmul(E[:, None], W.view(B, -1, e, W.shape[2])).flatten(1, 2)

@@ -65,6 +65,14 @@ class Trial:
         warmup_steps: Over which it rises linearly before.
         decay_every: Steps after which the schedules "step" and "exponential" multiply it.
         decay_factor: By what.
+        embedding: What the two-layer net gets of an operand: "one_hot", or "trained".
+        embedding_size: Of what is trained in its place, or of a transformer's stream; 0 of networks
+            without.
+        layers: Layers of weights, read-out included; of a transformer its blocks; 0 of networks
+            without the choice.
+        heads: Of a transformer's attention; 0 of other networks.
+        causal: Whether a position of a transformer attends to none behind it.
+        batch_norm: Whether a residual net normalizes each hidden layer over the batch.
     """
 
     group: str
@@ -103,6 +111,12 @@ class Trial:
     warmup_steps: int = 0
     decay_every: int = 1
     decay_factor: float = 1.0
+    embedding: str = "one_hot"
+    embedding_size: int = 0
+    layers: int = 0
+    heads: int = 0
+    causal: bool = True
+    batch_norm: bool = False
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Self:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 _CHUNK = 4096
 
@@ -39,3 +40,14 @@ def bounded_floats(key: str, shape: tuple[int, ...], bound: float) -> NDArray[np
     """Independent draws from U(−bound, bound), named by `key`, in the given shape."""
     unit = (random_words(key, int(np.prod(shape))) >> np.uint64(11)).astype(np.float64) * 2.0**-53
     return ((2.0 * unit - 1.0) * bound).reshape(shape)
+
+
+def normal_floats(key: str, shape: tuple[int, ...], deviation: float) -> NDArray[np.float64]:
+    """Independent draws from N(0, deviation²), named by `key`, in the given shape.
+
+    Quantiles of the uniform draws, rounded to 2⁻²⁴ before scaling: logarithms and roots may differ
+    in their last bits between versions of a mathematical library.
+    """
+    words = random_words(key, int(np.prod(shape))) >> np.uint64(11)
+    quantiles: NDArray[np.float64] = ndtri((words.astype(np.float64) + 0.5) * 2.0**-53)
+    return (np.rint(quantiles * 2.0**24) * 2.0**-24 * deviation).reshape(shape)

@@ -1,0 +1,44 @@
+"""Embeddings side by side, a hidden layer, logits; with biases."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from sweeper.learn.network import (
+    Network,
+    Parameter,
+    embedded_rows,
+    normal,
+    summed_rows,
+    uniform,
+)
+from sweeper.learn.registry import networks
+
+
+@networks.register("embedding")
+class Embedding(Network):
+    """o = σ([E[a], E[b], …] W + c) V + d, one table E of width e for all operands.
+
+    E (M, e) ~ N(0, 1) as nn.Embedding has it; W (P·e, K) and c (K) ~ U(±1/√(P·e)), V (K, M) and
+    d (M) ~ U(±1/√K) as nn.Linear has them. Muon takes W.
+    """
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """E, W and c, V and d."""
+        M, P, K, e = self.M, self.P, self.trial.hidden_size, self.trial.embedding_size
+        hidden, read_out = uniform((P * e) ** -0.5), uniform(K**-0.5)
+        return {
+            "E": Parameter((M, e), normal(1.0)),
+            "W": Parameter((P * e, K), hidden, matrix=True),
+            "c": Parameter((K,), hidden),
+            "V": Parameter((K, M), read_out, scaled=True),
+            "d": Parameter((M,), read_out, scaled=True),
+        }
+
+    def outputs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
+        """See `Network`."""
+        E, W, c, V, d = (parameters[name] for name in "EWcVd")
+        table = embedded_rows(E, W) + c[:, None] / self.P  # a sample sums P of its rows
+        return torch.baddbmm(d[:, None], self.activation(summed_rows(table, inputs)), V)

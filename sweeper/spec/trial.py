@@ -65,6 +65,8 @@ class Trial:
         warmup_steps: Over which it rises linearly before.
         decay_every: Steps after which the schedules "step" and "exponential" multiply it.
         decay_factor: By what.
+        modules: Users' modules that a name above comes from, each as its name, "@" and a hash of
+            its text, separated by blanks; empty where all names are built in.
         embedding: What the two-layer net gets of an operand: "one_hot", or "trained".
         embedding_size: Of what is trained in its place, or of a transformer's stream; 0 of networks
             without.
@@ -111,6 +113,7 @@ class Trial:
     warmup_steps: int = 0
     decay_every: int = 1
     decay_factor: float = 1.0
+    modules: str = ""
     embedding: str = "one_hot"
     embedding_size: int = 0
     layers: int = 0
@@ -181,7 +184,8 @@ def fingerprints(columns: dict[str, np.ndarray[Any, Any] | str | int | float | b
             tokens = np.array([_token(field, item) for item in distinct.tolist()], dtype=object)
             parts.append(tokens[inverse].tolist())
         else:
-            parts.append([_token(field, value)] * count)
+            token = _token(field, value)
+            parts += [[token] * count] if token else []
     return [_digest(tokens) for tokens in zip(*parts, strict=True)]
 
 

@@ -65,9 +65,7 @@ class Trial:
         warmup_steps: Over which it rises linearly before.
         decay_every: Steps after which the schedules "step" and "exponential" multiply it.
         decay_factor: By what.
-        embedding: What the two-layer net gets of an operand: "one_hot", or "trained".
-        embedding_size: Of what is trained in its place, or of a transformer's stream; 0 of networks
-            without.
+        embedding_size: Width of an operand's embedding; 0 of networks without.
         layers: Layers of weights, read-out included; of a transformer its blocks; 0 of networks
             without the choice.
         heads: Of a transformer's attention; 0 of other networks.
@@ -111,7 +109,6 @@ class Trial:
     warmup_steps: int = 0
     decay_every: int = 1
     decay_factor: float = 1.0
-    embedding: str = "one_hot"
     embedding_size: int = 0
     layers: int = 0
     heads: int = 0

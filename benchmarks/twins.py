@@ -44,27 +44,20 @@ class Twin(nn.Module):
 
 
 class TwoLayerTwin(Twin):
-    """Two linear layers without biases on one-hot vectors, or on embeddings."""
+    """Two linear layers without biases."""
 
     def __init__(self, trial: Trial) -> None:
         super().__init__(trial)
-        self.one_hot = trial.embedding == "one_hot"
-        e = self.M if self.one_hot else trial.embedding_size
-        self.embedding = None if self.one_hot else nn.Embedding(self.M, e)
-        self.hidden = nn.Linear(self.P * e, self.K, bias=False)
+        self.hidden = nn.Linear(self.P * self.M, self.K, bias=False)
         self.read_out = nn.Linear(self.K, self.M, bias=False)
 
     def load(self, weights: dict[str, Tensor]) -> None:
         """See `Twin`."""
-        if self.embedding is not None:
-            self.embedding.weight.copy_(weights["E"])
         self.hidden.weight.copy_(weights["W"].T)
         self.read_out.weight.copy_(weights["V"])
 
     def forward(self, x: Tensor) -> Any:  # noqa: ANN401
         """(n, M)."""
-        if self.embedding is not None:
-            x = self.embedding(x).flatten(1)
         return self.read_out(self.activation(self.hidden(x)))
 
 
@@ -75,17 +68,19 @@ class EmbeddingTwin(Twin):
 
     def __init__(self, trial: Trial) -> None:
         super().__init__(trial)
+        biases = trial.network == "embedding"
         self.embedding = nn.Embedding(self.M, trial.embedding_size)
-        self.hidden = nn.Linear(self.P * trial.embedding_size, self.K)
-        self.read_out = nn.Linear(self.K, self.M)
+        self.hidden = nn.Linear(self.P * trial.embedding_size, self.K, bias=biases)
+        self.read_out = nn.Linear(self.K, self.M, bias=biases)
 
     def load(self, weights: dict[str, Tensor]) -> None:
         """See `Twin`."""
         self.embedding.weight.copy_(weights["E"])
         self.hidden.weight.copy_(weights["W"].T)
-        self.hidden.bias.copy_(weights["c"])
         self.read_out.weight.copy_(weights["V"].T)
-        self.read_out.bias.copy_(weights["d"])
+        if self.hidden.bias is not None:
+            self.hidden.bias.copy_(weights["c"])
+            self.read_out.bias.copy_(weights["d"])
 
     def forward(self, x: Tensor) -> Any:  # noqa: ANN401
         """(n, M)."""
@@ -213,6 +208,7 @@ class TransformerTwin(Twin):
 
 TWINS: dict[str, type[Twin]] = {
     "two_layer": TwoLayerTwin,
+    "two_layer_embedded": EmbeddingTwin,
     "embedding": EmbeddingTwin,
     "product": ProductTwin,
     "complex": ComplexTwin,
@@ -232,7 +228,7 @@ def new_twin(trial: Trial, device: str = "cpu", dtype: torch.dtype = torch.float
         torch.set_default_dtype(before)
     flat = network.initial_weights(trial).flatten().to(device, dtype)
     sizes = [one.size for one in network.parameters.values()]
-    named = zip(network.parameters.items(), flat.split(sizes), strict=True)
+    named = zip(network.parameters.items(), torch.split(flat, sizes), strict=True)
     with torch.no_grad():
         twin.load({name: values.view(one.shape) for (name, one), values in named})
     return twin

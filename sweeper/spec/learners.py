@@ -21,6 +21,7 @@ Values = Mapping[str, Any]
 CHOICES: dict[str, dict[str, str]] = {
     "network": {
         "two_layer": "o = σ(W[a] + W[M+b]) V, without biases: the net of the theory",
+        "two_layer_embedded": "two_layer on trained embeddings in place of one-hot vectors",
         "embedding": "o = σ([E[a], E[b]] W + c) V + d, one trained table E for all operands",
         "product": "o = (E[a] ⊙ E[M+b]) V: the product of the operands' embeddings",
         "complex": "o = Re(z² V), z = W[a] + W[M+b], W and V complex",
@@ -97,7 +98,7 @@ OPTIONS = [
     Option(
         "embedding_size",
         "network",
-        {"embedding": REQUIRED, "transformer": 128},
+        {"two_layer_embedded": REQUIRED, "embedding": REQUIRED, "transformer": 128},
         "width of an operand's embedding",
     ),
     Option("batch_norm", "network", {"residual": False}, "normalizes each hidden layer"),
@@ -173,8 +174,8 @@ RULES = [
     _fixed("complex", "activation", "square", "z² is written out in real and imaginary parts"),
     Rule(
         "linear_term",
-        "linear_term needs network two_layer, embedding, residual or transformer",
-        "product and complex have no σ of their own",
+        "linear_term needs a network other than product and complex",
+        "these have no σ to choose",
         lambda v: (v["linear_term"] != 0) & np.isin(v["network"], ["product", "complex"]),
         ("network",),
     ),

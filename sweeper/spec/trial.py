@@ -67,9 +67,7 @@ class Trial:
         decay_factor: By what.
         modules: Users' modules that a name above comes from, each as its name, "@" and a hash of
             its text, separated by blanks; empty where all names are built in.
-        embedding: What the two-layer net gets of an operand: "one_hot", or "trained".
-        embedding_size: Of what is trained in its place, or of a transformer's stream; 0 of networks
-            without.
+        embedding_size: Width of an operand's embedding; 0 of networks without.
         layers: Layers of weights, read-out included; of a transformer its blocks; 0 of networks
             without the choice.
         heads: Of a transformer's attention; 0 of other networks.
@@ -114,7 +112,6 @@ class Trial:
     decay_every: int = 1
     decay_factor: float = 1.0
     modules: str = ""
-    embedding: str = "one_hot"
     embedding_size: int = 0
     layers: int = 0
     heads: int = 0

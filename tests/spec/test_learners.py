@@ -125,8 +125,8 @@ def test_learners_can_be_zipped_and_excluded() -> None:
         (
             "model: {kind: two_layers}\ntraining: {loss: ce}\n",
             ["s.yaml:9 model.kind: found 'two_layers'; did you mean two_layer? there are "
-             "two_layer, embedding, product, complex, residual, transformer, and those of your "
-             "own under modules",
+             "two_layer, two_layer_embedded, embedding, product, complex, residual, transformer, "
+             "and those of your own under modules",
              "s.yaml:10 training.loss: found 'ce'; there are mse, cross_entropy, stablemax, and "
              "those of your own under modules"],
         ),

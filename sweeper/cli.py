@@ -581,23 +581,34 @@ def collapse(results: str, as_json: bool) -> None:
     "--phase-gap", type=click.IntRange(0), default=1000, show_default=True, metavar="STEPS",
     help="Between training and test accuracy's reaching the target, from which on a trial groks.",
 )  # fmt: skip
+@click.option(
+    "--dim", type=click.Choice(["complex", "effective"]),
+    help="What d is, as for fit.  [default: complex, unless effective leaves clearly less]",
+)  # fmt: skip
 @_complains
 def figures(
-    results: str, out: Path | None, phase_axes: tuple[str, str] | None, phase_gap: int
+    results: str,
+    out: Path | None,
+    phase_axes: tuple[str, str] | None,
+    phase_gap: int,
+    dim: str | None,
 ) -> None:
     """Draw the figures, as PNG and SVG.
 
     The phase diagram, the phases of learning over two axes, the boundary with its laws, the
     collapse of the accuracies, and learning curves.
     """
+    from analysis import InputError
     from analysis.figures import AxesError, draw_all
 
     _load(results)
     folder = out or ResultsFolder.at(results).figures
     try:
-        paths = draw_all(results, folder, axes=phase_axes, gap=phase_gap)
+        paths = draw_all(results, folder, axes=phase_axes, gap=phase_gap, dim=dim)
     except AxesError as error:
         raise click.BadParameter(str(error), param_hint="--phase-axes") from None
+    except InputError as error:
+        raise click.BadParameter(str(error), param_hint="--dim") from None
     for path in paths:
         click.echo(path)
 

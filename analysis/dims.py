@@ -70,7 +70,7 @@ def preferred_dim(thresholds: pd.DataFrame) -> Dim:
 
 
 def dims_of(frame: pd.DataFrame) -> "pd.Series[int]":
-    """d of each row: the column irrep_dim, as `with_dim` adds it, or else max_irrep_dim."""
+    """The d of each row: the column irrep_dim, as `with_dim` adds it, or else max_irrep_dim."""
     return frame["irrep_dim" if "irrep_dim" in frame else "max_irrep_dim"]
 
 

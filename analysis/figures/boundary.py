@@ -31,7 +31,7 @@ from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import Form, Law, LawFit
 
 Array = NDArray[np.float64]
-Relative = Callable[[Array, Array, Array], Array]
+Relative = Callable[[Array, Array, Array | float], Array]
 """Turns n at given orders and dimensions into what a panel shows."""
 _COLOURS = {Form.POWER: BLUE, Form.THEOREM_4: ORANGE}
 Looks = dict[int, tuple[Any, str]]
@@ -73,6 +73,8 @@ def boundary(
         _draw(top, cells, laws, None)
         top.set_yscale("log")
         top.set_ylabel("threshold $n_c$ (training pairs)")
+        if len(_looks(cells)) > 1:  # room for the note, below all lines
+            top.set_ylim(bottom=top.get_ylim()[0] / 2)
         top.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         top.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         top.yaxis.set_minor_formatter(NullFormatter())
@@ -205,7 +207,7 @@ def _means(axes: Axes, cells: pd.DataFrame, relative: Relative) -> None:
     means = _group_means(cells)
     looks = _looks(cells)
     for (d, outside), part in means.groupby(["irrep_dim", "outside"]):
-        face, marker = looks[d]
+        face, marker = looks[part["irrep_dim"].iloc[0]]
         label = "$n_c$, geometric mean over seeds"
         if outside:
             face, label = "0.7", "the same over some seeds: not fitted"
@@ -225,15 +227,15 @@ def _group_means(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _names(figure: Figure, axes: Axes, cells: pd.DataFrame, note: Text) -> None:
-    """The groups' names, where M does not tell them and there is room; beside what else is there."""
+    """The groups' names, where M does not tell them and there is room, beside all else."""
     groups = _group_means(cells)
     told = groups["group"] == "Z" + groups["group_order"].astype(str)
     if len(groups) > _MOST_NAMES or told.all():
         return
     at = groups["group_order"].to_numpy(float), groups["n_c"].to_numpy(float)
     names = [
-        axes.text(*place, name, fontsize="x-small", zorder=6)
-        for *place, name in zip(*at, groups["group"], strict=True)
+        axes.text(M, n, name, fontsize="x-small", zorder=6)
+        for M, n, name in zip(*at, groups["group"], strict=True)
     ]
     for name in names:
         name.set_path_effects([pe.withStroke(linewidth=2, foreground="white")])
@@ -259,7 +261,7 @@ def _annotation(laws: Sequence[Law], fits: Sequence[LawFit], check: HorizonCheck
     if laws[0].gamma:
         gamma = laws[0].gamma
         left = f"scatter {laws[0].residual_sd:.1%}".replace("%", " %")
-        lines[0] += f", $\\gamma$ = {gamma.value:.2f} ± {gamma.half_width:.2f}, {left}"
+        lines.append(f"power law: $\\gamma$ = {gamma.value:.2f} ± {gamma.half_width:.2f}, {left}")
     lines.append(f"{len(fits[0].groups)} groups, {_horizon(fits[0])}")
     if check and check.drift is not None:
         refused = "" if check.status is HorizonStatus.STABLE else ": no verdict"

@@ -150,7 +150,7 @@ def _places(runs: pd.DataFrame, across: Scale) -> tuple[Array, Array, Array]:
     """
     groups = runs.sort_values("group_order").drop_duplicates("group")
     orders = groups["group_order"].to_numpy(float)
-    tuples = np.round(groups["n_train"] / groups["train_fraction"]).to_numpy(float)
+    tuples = np.round((groups["n_train"] / groups["train_fraction"]).to_numpy(float))
     if across.log:
         points = np.geomspace(max(orders[0], 2.0), orders[-1], 200)
         return points, points, np.exp(np.interp(np.log(points), np.log(orders), np.log(tuples)))
@@ -163,7 +163,7 @@ def _places(runs: pd.DataFrame, across: Scale) -> tuple[Array, Array, Array]:
 def _law(axes: Axes, fit: LawFit, runs: pd.DataFrame, across: Scale) -> None:
     if fit.law is None:
         return
-    for d, groups in fit.groups.groupby("irrep_dim"):
+    for _, groups in fit.groups.groupby("irrep_dim"):
         fitted = runs[runs["group"].isin(groups["group"])]
         at, orders, tuples = _places(fitted, across)
         dims = np.full(len(orders), float(groups["irrep_dim"].iloc[0]))
@@ -194,7 +194,7 @@ def _reference(axes: Axes, runs: pd.DataFrame, across: Scale) -> None:
     label = f"${CRITICAL_RATIO}\\,\\log M / M${', times $d_k/2$' if more else ''} (paper's code)"
     ratio = CRITICAL_RATIO * orders * np.log(orders) / tuples
     if not across.log:
-        factors = [max(dims[name] / 2, 1.0) for name in across.values if name in dims]
+        factors = [max(d / 2, 1.0) for d in dims.loc[sorted(dims.index, key=across.at)]]
         ratio *= np.repeat(factors, 3)
     (line,) = axes.plot(at, ratio, "--", color=_REFERENCE, linewidth=1.4, label=label, zorder=3)
     line.set_path_effects(_CASED)

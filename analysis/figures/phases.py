@@ -37,7 +37,8 @@ COLOURS = {
 def phase_axes(records: pd.DataFrame) -> tuple[str, str]:
     """The two axes to show where nobody says which.
 
-    Groups and n/M² where several are, by M where it tells them; else the learning rate and the weight decay where both do;
+    Groups and n/M² where several are, by M where it tells them; else the learning rate and the
+    weight decay where both vary;
     else whatever of the setting does, and n/(M log M).
 
     Args:
@@ -109,8 +110,8 @@ def phase_map(
             title.insert(0, f"{runs['group'].iloc[0]} ($M$ = {runs['group_order'].iloc[0]})")
         figure.suptitle(wrapped(", ".join(title), int(13 * size[0])), fontsize=9)
         handles = _legend(runs, grid.flat)
-        title = "each cell split by the shares of its runs"
-        legend_below(figure, handles, 3 if size[0] < 7 else 4, title=title, title_fontsize=8.5)
+        told = "each cell split by the shares of its runs"
+        legend_below(figure, handles, 3 if size[0] < 7 else 4, title=told, title_fontsize=8.5)
         return figure
 
 

@@ -69,7 +69,7 @@ class Scale:
         groups = runs.assign(dim=dims_of(runs)).drop_duplicates("group")
         groups = groups.sort_values(["dim", "group_order", "group"])
         families = groups["group"].str.replace(r"\d+", "", regex=True)
-        alike = groups["dim"].nunique() == 1 and families.nunique() == 1
+        alike = len(groups["dim"].unique()) == 1 and len(families.unique()) == 1
         if alike and groups["group_order"].is_unique:
             scale = cls.of("group_order", groups["group_order"])
             named = dict(zip(groups["group_order"], groups["group"], strict=True))

@@ -6,12 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table as Shown
 
 import analysis
 from analysis.tables import (
     Plain,
-    Table,
     declared_summary,
     declared_table,
     law_summary,
@@ -20,6 +18,7 @@ from analysis.tables import (
     rivals_table,
 )
 from sweeper.store.results import ResultsError
+from sweeper.terminal.tables import rich_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,11 +127,13 @@ def print_fits(found: list[Fitted], console: Console) -> None:
     """Tables, then the verdict in words."""
     for one in found:
         laws = law_table([one.power_law, one.theorem4])
-        console.print(_shown(Table(laws.columns[1:], [row[1:] for row in laws.rows])))
+        console.print(rich_table(laws.columns[1:], [row[1:] for row in laws.rows]))
         if one.declared:
-            console.print(_shown(declared_table(one.declared)))
+            declared = declared_table(one.declared)
+            console.print(rich_table(declared.columns, declared.rows))
         if one.power_law.law:
-            console.print(_shown(rivals_table(one.rivals)))
+            rivals = rivals_table(one.rivals)
+            console.print(rich_table(rivals.columns, rivals.rows))
         sentences = [
             analysis.verdict(one.power_law, one.check),
             analysis.theorem4_constants(one.theorem4, one.check),
@@ -143,12 +144,3 @@ def print_fits(found: list[Fitted], console: Console) -> None:
         ]
         for text in sentences:
             console.print(text, highlight=False, markup=False)
-
-
-def _shown(table: Table) -> Shown:
-    shown = Shown(box=None, header_style="bold", pad_edge=False)
-    for place, column in enumerate(table.columns):
-        shown.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*row)
-    return shown

@@ -174,7 +174,7 @@ def declared_table(fits: list[DeclaredFit]) -> Table:
     """One row a parameter of a declared law.
 
     Args:
-        fits: As `fit_declared_laws` gives them.
+        fits: As `fit_law` gives them.
     """
     rows = []
     for fit in fits:

@@ -86,10 +86,7 @@ def _thresholds(
         found = analysis.limits_as_thresholds(analysis.threshold_limits(records))
         return analysis.with_dim(found, dim), {}
 
-    def power_law(cells: pd.DataFrame) -> analysis.LawFit:
-        return analysis.fit_power_law(analysis.with_dim(cells, dim))
-
-    checks = {check.setting: check for check in analysis.horizon_check(records, power_law)}
+    checks = {check.setting: check for check in analysis.horizon_check(records, dim=dim)}
     return analysis.with_dim(analysis.thresholds(records), dim), checks
 
 
@@ -100,10 +97,10 @@ def _fitted(
     bootstrap: int,
 ) -> Fitted:
     return Fitted(
-        analysis.fit_power_law(cells),
-        analysis.fit_theorem4(cells),
+        analysis.fit_law(cells),
+        analysis.fit_law(cells, analysis.Form.THEOREM_4),
         analysis.fit_censored(cells),
-        [analysis.fit_declared(cells, law, bootstrap) for law in declared],
+        [analysis.fit_law(cells, law, bootstrap=bootstrap) for law in declared],
         analysis.compare_laws(cells, declared),
         check,
     )

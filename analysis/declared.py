@@ -90,6 +90,7 @@ class DeclaredFit(Framed):
             self.estimates,
             setting=self.setting,
             law=self.law.name,
+            formula=self.law.formula.text,
             order_star=self.constants.get("M_star"),
             dim_star=self.constants.get("d_star"),
             orders=self.groups["group_order"],

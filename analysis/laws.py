@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis import theorem4
+from analysis.declarations import built_in_law
 from analysis.framed import Framed
 
 Array = NDArray[np.float64]
@@ -179,17 +180,19 @@ class LawFit(Framed):
         """One row a parameter, or a single one with NaN where there is no law.
 
         Returns:
-            setting, law, parameter (n_star, beta, and gamma where d varies), estimate, low and
-            high (95 %, from the scatter of the groups), low_with_grid and high_with_grid (of β,
-            widened by the resolution; NaN for others), order_star and dim_star (M* and d*),
+            setting, law, formula, parameter (n_star, beta, and gamma where d varies), estimate, low
+            and high (95 %, from the scatter of the groups), low_with_grid and high_with_grid (of
+            β, widened by the resolution; NaN for others), order_star and dim_star (M* and d*),
             n_groups, order_min, order_max, residual_sd (of log n_c), dof, aicc, status.
         """
         law = self.law
         found = {"n_star": law.n_star, "beta": law.beta, "gamma": law.gamma} if law else {}
+        varies = " d^γ" if law and law.gamma else ""
         table = parameter_frame(
             {name: one for name, one in found.items() if one},
             setting=self.setting,
             law=str(self.form),
+            formula=built_in_law(f"{self.form}{varies}").formula.text,
             order_star=law.order_star if law else None,
             dim_star=law.dim_star if law else None,
             orders=self.groups["group_order"],
@@ -230,10 +233,10 @@ def parameter_frame(
     Args:
         estimates: By parameter; none gives one row without numbers.
         orders: M of the groups fitted.
-        of_all: What all rows have in common; setting and law come first.
+        of_all: What all rows have in common; setting, law and formula come first, status last.
     """
     nothing = Estimate(np.nan, np.nan, np.nan)
-    first = {name: of_all.pop(name) for name in ("setting", "law")}
+    first = {name: of_all.pop(name) for name in ("setting", "law", "formula")}
     status = of_all.pop("status")
     rows = [
         {

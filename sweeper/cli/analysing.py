@@ -6,15 +6,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeper.cli.options import EXAMPLE, as_json, complains, finite, folder_argument, records_of
+from sweeper.cli.options import (
+    EXAMPLE,
+    as_json,
+    complains,
+    finite,
+    folder_argument,
+    out_option,
+    records_of,
+)
 from sweeper.store.results import ResultsError
 from sweeper.terminal.tables import new_console, rich_table
 
 if TYPE_CHECKING:
     import analysis
+    from analysis.export import Export
 
 
-@click.command(epilog=f"{EXAMPLE}sweeper thresholds results/quickstart")
+@click.command(epilog=f"{EXAMPLE}sweeper thresholds results/quickstart --out thresholds.tex")
 @folder_argument
 @click.option(
     "--horizon", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True,
@@ -25,21 +34,27 @@ if TYPE_CHECKING:
     "--limit", is_flag=True,
     help="n_c without a horizon, extrapolated from the steps to generalize of each group.",
 )  # fmt: skip
+@out_option
 @as_json
 @complains
-def thresholds(results: str, horizon: float, limit: bool, as_json: bool) -> None:
+def thresholds(results: str, horizon: float, limit: bool, out: Path | None, as_json: bool) -> None:
     """Bracket n_c for each group and seed.
 
     n_c is the number of training pairs from which trials generalize.
     """
     import analysis
+    from analysis.export import Export
+    from analysis.frames import threshold_frame
+    from analysis.paper_tables import threshold_latex
     from analysis.tables import plain, threshold_table
 
     records = records_of(results)
     if limit:
-        _print_limits(analysis.threshold_limits(records), as_json)
+        _print_limits(analysis.threshold_limits(records), out, as_json)
         return
     cells = analysis.thresholds(records, horizon)
+    by_group = Export("groups", threshold_frame(cells), threshold_latex)
+    _write([by_group, Export("cells", cells)], out)
     if as_json:
         click.echo(json.dumps(plain(cells), indent=2, ensure_ascii=False))
         return
@@ -53,9 +68,13 @@ def thresholds(results: str, horizon: float, limit: bool, as_json: bool) -> None
             console.print(words, highlight=False, markup=False)
 
 
-def _print_limits(limits: "list[analysis.Limit]", as_json: bool) -> None:
+def _print_limits(limits: "list[analysis.Limit]", out: Path | None, as_json: bool) -> None:
+    from analysis.export import Export
+    from analysis.frames import limit_frame
+    from analysis.paper_tables import limit_latex
     from analysis.tables import limit_table, plain
 
+    _write([Export("limits", limit_frame(limits), limit_latex)], out)
     if as_json:
         click.echo(json.dumps(plain(limits), indent=2, ensure_ascii=False))
         return
@@ -89,6 +108,7 @@ def _print_limits(limits: "list[analysis.Limit]", as_json: bool) -> None:
     "--limit", is_flag=True,
     help="Fit n_c without a horizon, extrapolated from the steps to generalize.",
 )  # fmt: skip
+@out_option
 @as_json
 @complains
 def fit(
@@ -98,6 +118,7 @@ def fit(
     dim: str,
     bootstrap: int,
     limit: bool,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Fit how n_c grows with the order M.
@@ -109,9 +130,10 @@ def fit(
         raise click.UsageError("give either RESULTS or --thresholds FILE")
     if table and limit:
         raise click.UsageError("--limit needs the steps of RESULTS; a table has thresholds alone")
-    from sweeper.terminal.laws import fit_all, plain_fits, print_fits
+    from sweeper.terminal.laws import fit_all, fit_tables, plain_fits, print_fits
 
     found = fit_all(results, table, laws, dim, bootstrap, limit)
+    _write(fit_tables(found), out)
     if as_json:
         click.echo(json.dumps(plain_fits(found), indent=2, ensure_ascii=False))
     else:
@@ -131,6 +153,7 @@ def fit(
     "--bootstrap", type=click.IntRange(0), default=200, show_default=True,
     help="Resamples of rows for the intervals.",
 )  # fmt: skip
+@out_option
 @as_json
 @complains
 def scaling(
@@ -138,6 +161,7 @@ def scaling(
     formula: str,
     bounds: tuple[tuple[str, float, float], ...],
     bootstrap: int,
+    out: Path | None,
     as_json: bool,
 ) -> None:
     """Fit a scaling law to any table, .csv or .parquet.
@@ -145,6 +169,8 @@ def scaling(
     Least Huber loss (δ = 0.001) of the log of the response, from many starts.
     """
     import analysis
+    from analysis.export import Export
+    from analysis.paper_tables import scaling_latex
     from analysis.tables import plain, scaling_table
     from analysis.threshold_files import read_table
 
@@ -153,6 +179,7 @@ def scaling(
         found = analysis.fit_scaling_law(read_table(table), formula, limits, bootstrap=bootstrap)
     except analysis.InputError as error:
         raise ResultsError(str(error)) from error
+    _write([Export("scaling", found.to_frame(), scaling_latex)], out)
     if as_json:
         said = {"formula": formula, "status": plain(found.status), "reason": found.reason}
         said |= {"estimates": plain(found.estimates), "residual_sd": plain(found.residual_sd)}
@@ -165,20 +192,29 @@ def scaling(
 
 @click.command(epilog=f"{EXAMPLE}sweeper collapse results/quickstart")
 @folder_argument
+@out_option
 @as_json
 @complains
-def collapse(results: str, as_json: bool) -> None:
+def collapse(results: str, out: Path | None, as_json: bool) -> None:
     """Scale the accuracies of all orders onto one curve.
 
     How the rise of the test accuracy sharpens with the order M, and whether it is the same rise.
     Needs two sizes or more on the rise of four orders: a fine grid, with two seeds or more.
     """
+    import pandas as pd
+
     import analysis
+    from analysis.export import Export
+    from analysis.paper_tables import collapse_latex
     from analysis.tables import collapse_summary
 
     records = records_of(results)
     labels = analysis.setting_labels(records)
     found = [analysis.collapse(part) for _, part in records.groupby(labels)]
+    fits = pd.concat([one.to_frame() for one in found], ignore_index=True)
+    points = [one.points.assign(setting=one.setting) for one in found]
+    data = Export("points", pd.concat(points, ignore_index=True))
+    _write([Export("collapse", fits, collapse_latex), data], out)
     if as_json:
         told = [collapse_summary(one) for one in found]
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
@@ -202,10 +238,7 @@ def collapse(results: str, as_json: bool) -> None:
     "--delta", type=click.FloatRange(0, 0.5, min_open=True, max_open=True), default=0.05,
     show_default=True, callback=finite, help="Failure probability δ of Theorem 4.",
 )  # fmt: skip
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="FILE",
-    help="Write the table: .parquet or .csv; and FILE-shares beside it.",
-)  # fmt: skip
+@out_option
 @click.option(
     "--figure", type=click.Path(path_type=Path), metavar="FILE",
     help="Instead of figures/landscape.png and .svg of the results, or FILE.png beside the table.",
@@ -231,10 +264,10 @@ def landscape(
     given = [name for name in (names or "").split(",") if name.strip()]
     if results is None and not given:
         raise click.UsageError("give a results folder, or --groups")
-    if out and out.suffix not in (".parquet", ".csv"):
-        raise click.BadParameter(f"{out}: neither .parquet nor .csv", param_hint="--out")
     if figure and figure.suffix not in (".png", ".svg", ".pdf"):
         raise click.BadParameter(f"{figure}: none of .png, .svg and .pdf", param_hint="--figure")
+    from analysis.export import Export
+    from analysis.paper_tables import landscape_latex
     from sweeper.terminal import landscape as terminal
 
     def say(line: str) -> None:
@@ -242,9 +275,8 @@ def landscape(
 
     records = None if results is None else records_of(results)
     rows, shares = terminal.measure(records, given, seeds, delta, say, starts)
-    if out:
-        terminal.write(rows, out)
-        terminal.write(shares, out.with_stem(f"{out.stem}-shares"))
+    three = Export("landscape", rows, landscape_latex(delta))
+    _write([three, Export("shares", shares)], out)
     paths = terminal.figure_paths(results, out, figure)
     for path in terminal.draw(rows, shares, delta, paths):
         say(f"drew {path}")
@@ -254,3 +286,11 @@ def landscape(
         click.echo(json.dumps(plain(rows), indent=2, ensure_ascii=False))
     else:
         terminal.print_rows(rows, delta, new_console())
+
+
+def _write(tables: "list[Export]", out: Path | None) -> None:
+    """Write tables where a file is named, and say which files were written."""
+    from analysis.export import write_tables
+
+    for path in write_tables(tables, out) if out else []:
+        click.echo(f"wrote {path}", err=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 D = TypeVar("D", str, str | None)
+TABLE_SUFFIXES = (".csv", ".parquet", ".tex")
 
 BAD_INPUT, SOME_FAILED, INTERRUPTED = 2, 1, 130
 
@@ -70,7 +71,22 @@ def device_name(context: click.Context, parameter: click.Parameter, value: D) ->
 
 
 EXAMPLE = "\b\nExample:\n  "
+
+
+def table_file(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> Path | None:
+    """A click callback: a file for tables, of a format that its suffix names."""
+    if value is not None and value.suffix.lower() not in TABLE_SUFFIXES:
+        raise click.BadParameter(f"{value}: none of .csv, .parquet and .tex")
+    return value
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+out_option = click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), callback=table_file,
+    help="Write the tables too: .csv, .parquet or .tex; further ones go to FILE-name.",
+)  # fmt: skip
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
 folder_argument = click.argument("results", type=str)
 results_option = click.option(

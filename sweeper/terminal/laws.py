@@ -1,5 +1,6 @@
 """What `sweeper fit` prints: laws, their comparison, and what they mean."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ import pandas as pd
 from rich.console import Console
 
 import analysis
+from analysis.export import Export
+from analysis.paper_tables import comparison_latex, law_latex
 from analysis.tables import (
     Plain,
     declared_summary,
@@ -118,6 +121,74 @@ def plain_fits(found: list[Fitted]) -> list[dict[str, Plain]]:
         for one in found
         for fit in (one.power_law, one.theorem4)
     ]
+
+
+def fit_tables(found: list[Fitted]) -> list[Export]:
+    """The laws and their comparison, for files.
+
+    The laws have the columns of `LawFit.to_frame`, and horizon_check and horizon_drift: no verdict
+    rests on a law unless the check is `stable`. δ and C of Theorem 4 stand where the thresholds
+    give them, with the interval that the grid leaves. "power law, censored" counts the groups above
+    what was run too; only its β has an interval.
+    """
+    laws = pd.concat([_law_frame(one) for one in found], ignore_index=True)
+    rivals = [
+        one.rivals.assign(setting=one.power_law.setting) for one in found if one.power_law.law
+    ]
+    tables = [Export("laws", laws, law_latex)]
+    if rivals:
+        compared = pd.concat(rivals, ignore_index=True)
+        compared.insert(0, "setting", compared.pop("setting"))
+        tables.append(Export("comparison", compared, comparison_latex))
+    return tables
+
+
+def _law_frame(one: Fitted) -> pd.DataFrame:
+    parts = [one.power_law.to_frame(), one.theorem4.to_frame()]
+    stable = one.check is None or one.check.status is analysis.HorizonStatus.STABLE
+    if one.theorem4.law and stable:
+        parts.append(_constants(one.theorem4))
+    if one.censored.beta:
+        parts.append(_censored(one))
+    frame = pd.concat([*parts, *(law.to_frame() for law in one.declared)], ignore_index=True)
+    checked = one.check.status.name.lower() if one.check else "not_checked"
+    drift = math.nan if one.check is None or one.check.drift is None else one.check.drift
+    return frame.assign(horizon_check=checked, horizon_drift=drift)
+
+
+def _constants(fit: analysis.LawFit) -> pd.DataFrame:
+    """The rows of δ and C, where there are these two."""
+    assert fit.law
+    found = analysis.constants(fit.law)
+    like = fit.to_frame().iloc[:1].assign(low=math.nan, high=math.nan)
+    if found.delta is None or found.C is None:
+        return like[:0]
+    ends = {"low_with_grid": found.delta.low, "high_with_grid": found.delta.high}
+    delta = like.assign(parameter="delta", estimate=found.delta.value, **ends)
+    return pd.concat([delta, like.assign(parameter="C", estimate=found.C)])
+
+
+def _censored(one: Fitted) -> pd.DataFrame:
+    """The rows of the power law with the groups above what was run."""
+    found, nan = one.censored, math.nan
+    assert found.beta
+    numbers = {
+        "n_star": (found.n_star, nan, nan),
+        "beta": (found.beta.value, found.beta.low, found.beta.high),
+        "gamma": (found.gamma, nan, nan),
+    }
+    frame = one.power_law.to_frame()
+    told = pd.DataFrame([numbers[name] for name in frame["parameter"]], dtype=float)
+    frame[["estimate", "low", "high"]] = told.to_numpy()
+    return frame.assign(
+        law="power law, censored",
+        low_with_grid=nan,
+        high_with_grid=nan,
+        n_groups=len(found.measured) + len(found.censored),
+        residual_sd=found.residual_sd,
+        dof=pd.array([pd.NA] * len(frame), "Int64"),
+        aicc=nan,
+    )
 
 
 def print_fits(found: list[Fitted], console: Console) -> None:

@@ -5,7 +5,8 @@
     law = fit_law(cells, "Theorem 4")
     (check,) = horizon_check(records)
     print(verdict(law, check))
-    compare_laws(cells)
+    compared = compare_laws(cells)
+    Path("laws.tex").write_text(comparison_latex(compared))
     phase_diagram(records, cells, [law]).savefig("phases.pdf")
 
 These are of one setting; of several, `for _, part in cells.groupby("setting")`. Results print as
@@ -25,12 +26,14 @@ from analysis.dims import Dim, with_dim
 from analysis.finite_size import Collapse, CollapseStatus, collapse, collapse_words
 from analysis.fitting import fit_law, fit_laws
 from analysis.formulas import InputError
+from analysis.frames import limit_frame, threshold_frame
 from analysis.groups import GroupMeans, group_means
 from analysis.horizon import HorizonCheck, HorizonStatus, horizon_check
 from analysis.laws import Constants, Estimate, FitStatus, Form, Law, LawFit, constants
 from analysis.learning_phases import Phase, phase_shares, phases
 from analysis.limits import Limit, LimitStatus, limits_as_thresholds, threshold_limits
 from analysis.loading import load, load_curves, setting_labels, settings
+from analysis.paper_tables import comparison_latex, law_latex, threshold_latex
 from analysis.rivals import compare_laws
 from analysis.scaling import ScalingFit, ScalingStatus, fit_scaling_law
 from analysis.seeds import SeedScatter, SeedStatus, seed_scatter
@@ -76,6 +79,7 @@ __all__ = [
     "collapse",
     "collapse_words",
     "compare_laws",
+    "comparison_latex",
     "constants",
     "declare",
     "fit_censored",
@@ -86,6 +90,8 @@ __all__ = [
     "group_means",
     "horizon_check",
     "horizon_words",
+    "law_latex",
+    "limit_frame",
     "limits_as_thresholds",
     "load",
     "load_curves",
@@ -99,6 +105,8 @@ __all__ = [
     "setting_labels",
     "settings",
     "theorem4_constants",
+    "threshold_frame",
+    "threshold_latex",
     "threshold_limits",
     "thresholds",
     "verdict",

@@ -26,6 +26,9 @@ def threshold_latex(frame: pd.DataFrame) -> str:
 
     Args:
         frame: As `threshold_frame` gives it.
+
+    Returns:
+        A table a setting, as all functions here; the document needs booktabs.
     """
     pairs = bool((frame["tuples"] == frame["group_order"] ** 2).all())
     columns = [
@@ -65,10 +68,12 @@ def law_latex(frame: pd.DataFrame) -> str:
     """Laws with their parameters.
 
     Args:
-        frame: As `LawFit.to_frame`, with a column horizon_check.
+        frame: As `LawFit.to_frame`, of one fit or several; with a column horizon_check, if it was.
     """
     again = frame.duplicated(["setting", "law"])
     shown = frame.assign(again=again.to_numpy())
+    if "horizon_check" not in shown:
+        shown = shown.assign(horizon_check="not_checked")
 
     def once(cell: Callable[[Row], str]) -> Callable[[Row], str]:
         return lambda row: "" if row["again"] else cell(row)
@@ -89,7 +94,7 @@ def comparison_latex(frame: pd.DataFrame) -> str:
     """Laws against each other.
 
     Args:
-        frame: As `compare_laws` gives it, with a column setting.
+        frame: As `compare_laws` gives it; with a column setting, if there are several.
     """
     columns = [
         Column("law", lambda row: law_name(row["law"]), left=True),
@@ -173,7 +178,8 @@ def _by_setting(
     caption: Callable[[pd.DataFrame], str],
 ) -> str:
     made = []
-    for place, (setting, part) in enumerate(frame.groupby("setting", sort=False), start=1):
+    named = frame if "setting" in frame else frame.assign(setting="")
+    for place, (setting, part) in enumerate(named.groupby("setting", sort=False), start=1):
         where = f": {text(setting)}" if setting else ""
         mark = f"-{place}" if place > 1 else ""
         made.append(latex_table(part, columns, f"{caption(part)}{where}.", f"tab:{label}{mark}"))

@@ -65,7 +65,7 @@ def test_outputs_are_those_of_one_hot_inputs() -> None:
 @pytest.mark.parametrize(
     ("build", "nodes"),
     [
-        (irrep_solution, {"Z23": 44, "Z8": 14, "Z2xZ2": 6, "S3": 18, "Q8": 22, "S4": 126}),
+        (irrep_solution, {"Z23": 44, "Z8": 14, "Z2xZ2": 6, "S3": 18, "S4": 126, "A5": 486}),
         (order_six, {"Z23": 66, "Z8": 20, "Z2": 2, "Z2xZ2": 6, "Z3xZ3": 24}),
         (mixed_order, {"Z23": 46, "Z8": 14, "Z2": 2, "Z3": 6, "Z2xZ2": 6, "Z3xZ3": 18}),
         (memorization, {"Z23": 529, "S3": 36}),

@@ -14,6 +14,14 @@ from click.testing import CliRunner, Result
 from matplotlib.mathtext import MathTextParser
 from pylatexenc.latexwalker import LatexEnvironmentNode, LatexWalker
 
+from analysis import (
+    compare_laws,
+    comparison_latex,
+    fit_laws,
+    law_latex,
+    threshold_frame,
+    threshold_latex,
+)
 from analysis.export import Export, write_tables
 from sweeper.cli import main
 
@@ -300,3 +308,12 @@ def test_a_folder_in_the_way_is_told(results: str, tmp_path: Path) -> None:
     assert done.exit_code == 2
     assert "n_c-cells.csv" in done.stderr
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_tables_are_made_in_python_too(cells: MakeFrame) -> None:
+    orders = np.array([11, 17, 23, 31])
+    table = cells(orders, 9.0 * orders**1.2, width=0.1)
+    laws = pd.concat([fit.to_frame() for fit in fit_laws(table)])
+    assert "the horizon was not checked" in law_latex(laws)
+    assert r"Theorem 4 & $2$ &" in comparison_latex(compare_laws(table))
+    assert "& 1/1" in threshold_latex(threshold_frame(table))

@@ -5,13 +5,11 @@ is d_k for a real irrep and 2d_k for a complex or quaternionic one (a cyclic fre
 of the plane), E* its energy by Theorem 2 of arXiv 2509.21519.
 """
 
-import math
 import re
 from enum import StrEnum
 
 import pandas as pd
 
-from analysis.fitting import fit_power_law
 from analysis.formulas import InputError
 from sweeper.tasks.groups import GroupError, group_named
 
@@ -21,10 +19,6 @@ class Dim(StrEnum):
 
     COMPLEX = "complex"
     EFFECTIVE = "effective"
-
-
-TELLS = 2.0
-"""Of AICc: laws that are nearer cannot be told apart."""
 
 
 def with_dim(thresholds: pd.DataFrame, dim: Dim | str) -> pd.DataFrame:
@@ -44,29 +38,6 @@ def with_dim(thresholds: pd.DataFrame, dim: Dim | str) -> pd.DataFrame:
         return thresholds.assign(irrep_dim=thresholds["effective_dim"])
     known = {group: effective_dim(group) for group in thresholds["group"].unique()}
     return thresholds.assign(irrep_dim=thresholds["group"].map(known))
-
-
-def preferred_dim(thresholds: pd.DataFrame) -> Dim:
-    """The convention under which the power law leaves less: complex unless the other is better.
-
-    Better is an AICc, summed over settings, that is less by more than 2. Where a setting has no
-    law or no AICc, or the effective dimension of a group is not known, it is complex.
-
-    Args:
-        thresholds: As `thresholds` gives them.
-    """
-
-    def left(dim: Dim) -> float:
-        parts = with_dim(thresholds, dim).groupby("setting")
-        laws = [fit_power_law(part).law for _, part in parts]
-        scores = [law.aicc for law in laws if law and law.aicc is not None]
-        return sum(scores) if len(scores) == len(laws) else math.nan
-
-    try:
-        better = left(Dim.EFFECTIVE) < left(Dim.COMPLEX) - TELLS
-    except InputError:
-        return Dim.COMPLEX
-    return Dim.EFFECTIVE if better else Dim.COMPLEX
 
 
 def dims_of(frame: pd.DataFrame) -> "pd.Series[int]":

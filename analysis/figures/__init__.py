@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.brackets import thresholds
-from analysis.dims import Dim, preferred_dim, with_dim
+from analysis.dims import Dim, with_dim
 from analysis.figures.boundary import boundary
 from analysis.figures.collapse import collapse_figure
 from analysis.figures.curves import learning_curves
@@ -16,7 +16,7 @@ from analysis.figures.phase import phase_diagram
 from analysis.figures.phases import AxesError, phase_map
 from analysis.figures.style import save
 from analysis.finite_size import collapse
-from analysis.fitting import fit_laws, fit_power_law
+from analysis.fitting import fit_laws, preferred_dim
 from analysis.horizon import HorizonStatus, horizon_check
 from analysis.laws import LawFit
 from analysis.learning_phases import unsettled
@@ -85,11 +85,7 @@ def _figures(
     dim = dim or preferred_dim(cells)
     records, cells = with_dim(records, dim), with_dim(cells, dim)
     fits = fit_laws(cells)
-
-    def power_law(part: pd.DataFrame) -> LawFit:
-        return fit_power_law(with_dim(part, dim))
-
-    checks = {check.setting: check for check in horizon_check(records, power_law, cells)}
+    checks = {check.setting: check for check in horizon_check(records, dim=dim, whole=cells)}
     labels = setting_labels(records)
     decided = [fit for fit in fits if checks[fit.setting].status is HorizonStatus.STABLE]
     figures = {"phase_diagram": phase_diagram(records, cells, _one_each(decided))}

@@ -13,9 +13,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import fit_laws, horizon_check, thresholds
-from analysis.dims import Dim, dims_of, preferred_dim, with_dim
+from analysis.dims import Dim, dims_of, with_dim
 from analysis.figures import boundary, draw_all, learning_curves, phase_diagram, phase_map, save
 from analysis.figures.landscape import landscape_figure
+from analysis.fitting import preferred_dim
 from analysis.tables import threshold_table
 from sweeper.spec.trial import Trial
 from sweeper.store.results import ResultsFolder

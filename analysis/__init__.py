@@ -22,7 +22,13 @@ from analysis.finite_size import Collapse, CollapseStatus, collapse, collapse_wo
 from analysis.fitting import fit_laws, fit_power_law, fit_theorem4
 from analysis.formulas import InputError
 from analysis.groups import GroupMeans, group_means
-from analysis.horizon import HorizonCheck, HorizonStatus, horizon_check
+from analysis.horizon import (
+    HorizonCheck,
+    HorizonStatus,
+    check_tables,
+    horizon_check,
+    horizon_tables,
+)
 from analysis.laws import Constants, Estimate, FitStatus, Form, Law, LawFit, constants
 from analysis.learning_phases import Phase, phase_shares, phases
 from analysis.limits import Limit, LimitStatus, limits_as_thresholds, threshold_limits
@@ -31,7 +37,14 @@ from analysis.rivals import compare_laws
 from analysis.scaling import ScalingFit, ScalingStatus, fit_scaling_law
 from analysis.seeds import SeedScatter, SeedStatus, seed_scatter
 from analysis.threshold_files import read_thresholds
-from analysis.words import censored_words, horizon_words, scatter_words, theorem4_constants, verdict
+from analysis.words import (
+    censored_words,
+    covariate_words,
+    horizon_words,
+    scatter_words,
+    theorem4_constants,
+    verdict,
+)
 
 __all__ = [
     "Bracket",
@@ -66,10 +79,12 @@ __all__ = [
     "bracket",
     "built_in_laws",
     "censored_words",
+    "check_tables",
     "collapse",
     "collapse_words",
     "compare_laws",
     "constants",
+    "covariate_words",
     "declare",
     "fit_censored",
     "fit_covariates",
@@ -81,6 +96,7 @@ __all__ = [
     "fit_theorem4",
     "group_means",
     "horizon_check",
+    "horizon_tables",
     "horizon_words",
     "limits_as_thresholds",
     "load",

@@ -35,7 +35,8 @@ def with_dim(thresholds: pd.DataFrame, dim: Dim | str) -> pd.DataFrame:
         return thresholds.assign(irrep_dim=thresholds["max_irrep_dim"])
     if "effective_dim" in thresholds:
         return thresholds.assign(irrep_dim=thresholds["effective_dim"])
-    return thresholds.assign(irrep_dim=thresholds["group"].map(effective_dim))
+    known = {group: effective_dim(group) for group in thresholds["group"].unique()}
+    return thresholds.assign(irrep_dim=thresholds["group"].map(known))
 
 
 def effective_dim(group: str) -> int:

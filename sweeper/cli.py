@@ -472,6 +472,10 @@ def _print_limits(limits: "list[analysis.Limit]", as_json: bool) -> None:
     "--limit", is_flag=True,
     help="Fit n_c without a horizon, extrapolated from the steps to generalize.",
 )  # fmt: skip
+@click.option(
+    "--covariates", metavar="NAME,…",
+    help="Fit all settings together, n_c being a power of these: learning_rate,weight_decay.",
+)  # fmt: skip
 @as_json
 @_complains
 def fit(
@@ -481,6 +485,7 @@ def fit(
     dim: str,
     bootstrap: int,
     limit: bool,
+    covariates: str | None,
     as_json: bool,
 ) -> None:
     """Fit how n_c grows with the order M.
@@ -492,9 +497,12 @@ def fit(
         raise click.UsageError("give either RESULTS or --thresholds FILE")
     if table and limit:
         raise click.UsageError("--limit needs the steps of RESULTS; a table has thresholds alone")
+    if covariates is not None and (table or limit):
+        raise click.UsageError("--covariates needs the settings of RESULTS, within their horizon")
     from sweeper.terminal.laws import fit_all, plain_fits, print_fits
 
-    found = fit_all(results, table, laws, dim, bootstrap, limit)
+    names = None if covariates is None else [name.strip() for name in covariates.split(",")]
+    found = fit_all(results, table, laws, dim, bootstrap, limit, names)
     if as_json:
         click.echo(json.dumps(plain_fits(found), indent=2, ensure_ascii=False))
     else:
@@ -608,15 +616,23 @@ def figures(
     "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
     help="Instead of report.html in RESULTS.",
 )  # fmt: skip
+@click.option(
+    "--laws", metavar="FILE", type=click.Path(path_type=Path),
+    help="YAML of laws to compare beside the built-in ones, as `fit` takes it.",
+)  # fmt: skip
+@click.option(
+    "--phase-gap", type=click.IntRange(0), default=1000, show_default=True, metavar="STEPS",
+    help="Between training and test accuracy's reaching the target, from which on a trial groks.",
+)  # fmt: skip
 @_complains
-def report(results: str, out: Path | None) -> None:
+def report(results: str, out: Path | None, laws: Path | None, phase_gap: int) -> None:
     """Write one HTML file: verdicts, an interactive phase diagram, tables, provenance.
 
     It opens without a network, and prints.
     """
     from analysis.report import write_report
 
-    click.echo(write_report(results, out))
+    click.echo(write_report(results, out, laws, phase_gap))
 
 
 @main.command(epilog=f"{_example}sweeper landscape results/quickstart --out three.csv")

@@ -98,8 +98,8 @@ def test_plan_counts_and_runs_nothing(tmp_path: Path) -> None:
 def test_status_tells_how_far_a_sweep_is(results: Path) -> None:
     found = json.loads(sweeper("status", str(results), "--json"))
     assert (found["trials"], found["done"], found["driver"]) == (24, 24, None)
-    assert [row["group_order"] for row in found["by_order"]] == [5, 7, 9]
-    assert all(row["planned"] == 8 for row in found["by_order"])
+    assert [row["group"] for row in found["by_group"]] == ["Z5", "Z7", "Z9"]
+    assert all(row["planned"] == 8 for row in found["by_group"])
     assert "fittable: 24 of 24 trials done" in sweeper("status", str(results))
 
 

@@ -216,14 +216,14 @@ def _distance(records: pd.DataFrame, thresholds: pd.DataFrame) -> NDArray[np.flo
     return np.asarray(np.nan_to_num(distance, nan=np.inf))
 
 
-def plain_runs(shown: pd.DataFrame, read_curves: ReadCurves) -> dict[str, Plain]:
-    """Runs as columns, and the thinned curves of the first MOST_CURVES that have one.
+def plain_runs(shown: pd.DataFrame, read: pd.DataFrame) -> dict[str, Plain]:
+    """Runs as columns, and the thinned curves that were read.
 
     Args:
         shown: As `runs_shown` gives them.
-        read_curves: Where curves come from.
+        read: Curves of some of them, as `load_curves` gives them.
     """
-    curves = thinned(read_curves(shown["fingerprint"].iloc[:MOST_CURVES].tolist()), shown)
+    curves = thinned(read, shown)
     columns: dict[str, Plain] = {
         name: plain(_rounded(shown[name])) for name in ["cell", *_RUN_COLUMNS]
     }

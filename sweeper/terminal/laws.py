@@ -1,7 +1,7 @@
 """What `sweeper fit` prints: laws, their comparison, and what they mean."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +12,7 @@ import analysis
 from analysis.tables import (
     Plain,
     Table,
+    covariate_table,
     declared_summary,
     declared_table,
     law_summary,
@@ -33,6 +34,7 @@ class Fitted:
         declared: Laws of the user's own.
         rivals: As `compare_laws` gives them.
         check: The horizon check; None for thresholds measured elsewhere.
+        covariates: How n_c goes with them, where the thresholds are those at their mean.
     """
 
     power_law: analysis.LawFit
@@ -41,6 +43,7 @@ class Fitted:
     declared: list[analysis.DeclaredFit]
     rivals: pd.DataFrame
     check: analysis.HorizonCheck | None
+    covariates: analysis.CovariateFit | None = None
 
 
 def fit_all(
@@ -50,6 +53,7 @@ def fit_all(
     dim: str = "complex",
     bootstrap: int = 0,
     limit: bool = False,
+    covariates: Sequence[str] | None = None,
 ) -> list[Fitted]:
     """Every law for every setting.
 
@@ -60,12 +64,16 @@ def fit_all(
         dim: The convention of d.
         bootstrap: Resamples of groups for the intervals of declared laws; 0 for profiles.
         limit: Fit the thresholds extrapolated to an endless horizon.
+        covariates: Columns; then all settings are fitted together, at the mean of these.
 
     Raises:
-        ResultsError: There are no records, or the table or the laws are not what they should be.
+        ResultsError: There are no records, or the table, the laws or the covariates are not what
+            they should be.
     """
     try:
         declared = analysis.read_laws(laws) if laws else ()
+        if covariates is not None:
+            return [_jointly(_records(results), covariates, declared, dim, bootstrap)]
         cells, checks = _thresholds(results, table, dim, limit)
     except analysis.InputError as error:
         raise ResultsError(str(error)) from error
@@ -80,9 +88,7 @@ def _thresholds(
 ) -> tuple[pd.DataFrame, dict[str, analysis.HorizonCheck]]:
     if table:
         return analysis.with_dim(analysis.read_thresholds(table), dim), {}
-    records = analysis.load(str(results))
-    if records.empty:
-        raise ResultsError(f"{results}: no records here; `sweeper run SPEC` makes some")
+    records = _records(results)
     if limit:
         found = analysis.limits_as_thresholds(analysis.threshold_limits(records))
         return analysis.with_dim(found, dim), {}
@@ -92,6 +98,30 @@ def _thresholds(
 
     checks = {check.setting: check for check in analysis.horizon_check(records, power_law)}
     return analysis.with_dim(analysis.thresholds(records), dim), checks
+
+
+def _records(results: str | None) -> pd.DataFrame:
+    records = analysis.load(str(results))
+    if records.empty:
+        raise ResultsError(f"{results}: no records here; `sweeper run SPEC` makes some")
+    return records
+
+
+def _jointly(
+    records: pd.DataFrame,
+    names: Sequence[str],
+    declared: Sequence[analysis.DeclaredLaw],
+    dim: str,
+    bootstrap: int,
+) -> Fitted:
+    """All settings together, at the mean of the covariates."""
+    fits = {
+        part: analysis.fit_covariates(table, names)
+        for part, table in analysis.horizon_tables(records).items()
+    }
+    tables = {part: analysis.with_dim(fit.thresholds, dim) for part, fit in fits.items()}
+    check = analysis.check_tables(fits[1.0].setting, tables)
+    return replace(_fitted(tables[1.0], declared, check, bootstrap), covariates=fits[1.0])
 
 
 def _fitted(
@@ -118,6 +148,7 @@ def plain_fits(found: list[Fitted]) -> list[dict[str, Plain]]:
             "rivals": plain(one.rivals),
             "declared": [declared_summary(law) for law in one.declared],
             "censored": plain(one.censored),
+            "covariates": plain(one.covariates),
         }
         for one in found
         for fit in (one.power_law, one.theorem4)
@@ -127,6 +158,8 @@ def plain_fits(found: list[Fitted]) -> list[dict[str, Plain]]:
 def print_fits(found: list[Fitted], console: Console) -> None:
     """Tables, then the verdict in words."""
     for one in found:
+        if one.covariates and one.covariates.slopes:
+            console.print(_shown(covariate_table(one.covariates)))
         laws = law_table([one.power_law, one.theorem4])
         console.print(_shown(Table(laws.columns[1:], [row[1:] for row in laws.rows])))
         if one.declared:
@@ -134,6 +167,7 @@ def print_fits(found: list[Fitted], console: Console) -> None:
         if one.power_law.law:
             console.print(_shown(rivals_table(one.rivals)))
         sentences = [
+            *([analysis.covariate_words(one.covariates)] if one.covariates else []),
             analysis.verdict(one.power_law, one.check),
             analysis.theorem4_constants(one.theorem4, one.check),
             *([analysis.censored_words(one.censored)] if one.censored.beta else []),

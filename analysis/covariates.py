@@ -17,6 +17,7 @@ from enum import StrEnum
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from scipy import stats
 
 from analysis.brackets import BracketStatus
@@ -128,9 +129,11 @@ def fit_covariates(
 def _check(thresholds: pd.DataFrame, covariates: Sequence[str]) -> None:
     problems = []
     for name in covariates:
-        if name not in thresholds or thresholds[name].min() == thresholds[name].max():
+        if name not in HOW_TRAINED:
+            problems.append(f"{name} is no axis of a setting; valid are {', '.join(_NUMERIC)}")
+        elif name not in thresholds or (thresholds[name] == thresholds[name].iloc[0]).all():
             problems.append(f"{name} does not vary over these thresholds; leave it out")
-        elif not (thresholds[name] > 0).all():
+        elif not is_numeric_dtype(thresholds[name]) or not (thresholds[name] > 0).all():
             problems.append(f"{name}: positive numbers are wanted, for their logs are fitted")
     others = [
         name

@@ -163,9 +163,11 @@ def covariate_words(fit: CovariateFit) -> str:
     """
     if not fit.slopes:
         return f"{fit.setting}: no slopes, because {fit.status}."
-    powers = [f"{name.replace('_', ' ')}^{span(one)}" for name, one in fit.slopes.items()]
+    powers = [
+        f"the {name.replace('_', ' ')} to the power {span(one)}" for name, one in fit.slopes.items()
+    ]
     flat = [name.replace("_", " ") for name, one in fit.slopes.items() if 0 in one]
-    sentences = [f"{fit.setting}: n_c goes as {listed(powers)}."]
+    sentences = [f"{fit.setting}: n_c goes with {listed(powers)}."]
     if flat:
         sentences.append(f"That it does not depend on the {listed(flat)} is possible.")
     sentences.append(f"Beside these powers the settings differ by {100 * fit.misfit:.1f} % of n_c.")

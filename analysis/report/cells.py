@@ -85,6 +85,8 @@ def aggregate(records: pd.DataFrame) -> Cells:
     """
     names = _varying(records)
     coded = {name: np.unique(records[name].to_numpy(), return_inverse=True) for name in names}
+    if "group" in coded:
+        coded["group"] = _by_order(records)
     axes = [Axis(name, label(name), values.tolist()) for name, (values, _) in coded.items()]
     where = [codes for _, codes in coded.values()]
     if "group" not in names:
@@ -118,6 +120,13 @@ def _varying(records: pd.DataFrame) -> list[str]:
     if records["max_irrep_dim"].min() < records["max_irrep_dim"].max():
         names += ["max_irrep_dim"]
     return names + settings(records)
+
+
+def _by_order(records: pd.DataFrame) -> tuple[NDArray[np.generic], Codes]:
+    """The groups, by order and then by name; and the number of each record's."""
+    firsts = records[["group", "group_order"]].drop_duplicates("group")
+    groups = firsts.sort_values(["group_order", "group"])["group"].to_numpy()
+    return groups, pd.Index(groups).get_indexer(records["group"])
 
 
 def _numbered(columns: Sequence[NDArray[np.generic]]) -> tuple[Codes, int]:

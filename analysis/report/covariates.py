@@ -1,6 +1,5 @@
 """What a report says of settings that differ in learning rate, weight decay and the like."""
 
-
 from analysis.covariates import fit_covariates, numeric_covariates
 from analysis.fitting import fit_power_law, fit_theorem4
 from analysis.horizon import check_tables

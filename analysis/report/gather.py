@@ -197,6 +197,7 @@ def _diagram(
     sizes = SIZES | {"train_fraction": "training fraction n / M²" if pairs else "training fraction"}
     return {
         "axes": [plain(axis) for axis in cells.axes],
+        "groups": _groups(records, cells),
         "sizes": [{"name": name, "label": text} for name, text in sizes.items()],
         "outcomes": [str(kind) for kind in Outcome],
         "target": float(records["target_test_accuracy"].max()),
@@ -213,3 +214,13 @@ def _diagram(
         ],
         "thresholds": threshold_marks(found, numbers),
     }
+
+
+def _groups(records: pd.DataFrame, cells: Cells) -> list[Plain]:
+    """M and d_k of each value of the axis of groups; nothing where there is none."""
+    if all(axis.name != "group" for axis in cells.axes):
+        return []
+    # in the order of the axis, as `aggregate` has it
+    firsts = records.drop_duplicates("group").sort_values(["group_order", "group"])
+    rows = firsts[["group_order", "max_irrep_dim"]].itertuples(index=False)
+    return [{"M": int(order), "dim": int(dim)} for order, dim in rows]

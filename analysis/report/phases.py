@@ -9,6 +9,16 @@ from analysis.learning_phases import Phase, phase_shares, phases, unsettled
 from analysis.report.cells import MOST_CURVES, Cells, Codes, ReadCurves
 from analysis.tables import Plain
 
+_MEANINGS = {
+    Phase.COMPREHENSION: "training and test accuracy reach the target {target:g}, less than {gap:,}"
+    " steps apart",
+    Phase.GROKKING: "both do, {gap:,} steps or more apart",
+    Phase.UNRESOLVED: "the training accuracy alone does, and the test accuracy had risen by more"
+    " than 0.1 at the horizon",
+    Phase.MEMORIZATION: "the training accuracy alone does",
+    Phase.COLLAPSE: "weight decay took the fit away",
+    Phase.CONFUSION: "neither does, or the run diverged",
+}
 MOST_OPEN = 20_000
 """Runs whose phase is read from their curves, where the record alone may not tell."""
 
@@ -39,12 +49,14 @@ class PhasesShown:
     Attributes:
         code: (records,) number of each run's phase in Phase, −1 for failed runs.
         gap: Steps, from which on a run groks.
+        meanings: The phases that came up, and what they are.
         shares: Settings in words, each with the shares of the phases that came up in any.
         notes: What could not be read, in words.
     """
 
     code: Codes
     gap: int
+    meanings: list[tuple[str, str]]
     shares: list[tuple[str, list[Share]]]
     notes: list[str]
 
@@ -91,7 +103,13 @@ def phases_shown(
         notes.append(f"{more:,} runs are sorted by their records alone, not by their curves.")
     if failed := int((code < 0).sum()):
         notes.append(f"{failed:,} failed run{'s' * (failed != 1)} left out.")
-    found = PhasesShown(code, gap, _shares(phased["phase"], labels), notes)
+    target = float(records["target_test_accuracy"].max())
+    meanings = [
+        (str(phase), meaning.format(target=target, gap=gap))
+        for number, (phase, meaning) in enumerate(_MEANINGS.items())
+        if (code == number).any()
+    ]
+    found = PhasesShown(code, gap, meanings, _shares(phased["phase"], labels), notes)
     return found, curves[curves["fingerprint"].isin(own)]
 
 

@@ -19,11 +19,11 @@ def covariate_sections(tables: Tables) -> list[Told]:
     groups = cells.groupby("group")
     free = [name for name in HOW_TRAINED if name in cells and groups[name].nunique().gt(1).any()]
     by = [name for name in free if name not in numeric_covariates(cells)]
-    parts = cells.groupby(by).groups.items() if by else [((), cells.index)]
+    parts = [part for _, part in cells.groupby(by)] if by else [cells]
     found = []
-    for _, rows in parts:
-        settings = set(cells.loc[rows, "setting"])
-        own = {part: table[table["setting"].isin(settings)] for part, table in tables.items()}
+    for part in parts:
+        settings = set(part["setting"])
+        own = {f: table[table["setting"].isin(settings)] for f, table in tables.items()}
         if one := _section(own):
             found.append(one)
     return found

@@ -29,7 +29,7 @@ from analysis.report.sections import Section, Told, section
 from analysis.tables import Plain, Table, plain
 from sweeper.store.records import Outcome
 
-MOST_EXTRAPOLATED = 300
+MOST_EXTRAPOLATED = 120
 """Thresholds (a group and seed each) that are extrapolated to an endless horizon: it takes long."""
 MOST_SETTINGS = 24
 """That have a section; of the others the counts are told."""

@@ -32,7 +32,7 @@ const Diagram = (() => {
   function wilson(count, of) {
     const z = 1.959964, p = count / of, s = 1 + (z * z) / of;
     const middle = (p + (z * z) / (2 * of)) / s, half = (z * Math.sqrt((p * (1 - p)) / of + (z * z) / (4 * of * of))) / s;
-    return `${whole(100 * p)} %, ${whole(100 * (middle - half))} to ${whole(100 * (middle + half))}`;
+    return `${whole(100 * p)} %, ${whole(100 * (middle - half))} to ${whole(100 * (middle + half))} %`;
   }
 
   let state = null, data;

@@ -94,7 +94,7 @@ def fit_covariates(
     _check(thresholds, covariates)
     cells = _cells(thresholds, covariates)
     logs = np.log(cells[list(covariates)].to_numpy(float))
-    settings = cells.drop_duplicates("setting")
+    settings = (cells if len(cells) else thresholds).drop_duplicates("setting")
     centre = np.log(settings[list(covariates)].to_numpy(float)).mean(axis=0)
     found, dropped, residuals = [], [], []
     for group, rows in cells.groupby("group", sort=False).indices.items():

@@ -1,6 +1,6 @@
 """The collapse of the accuracies of each setting, as a page shows it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,8 @@ import pandas as pd
 from analysis.finite_size import Collapse, collapse, collapse_words
 from analysis.tables import Plain, plain
 
+RunsOf = Callable[[str], pd.DataFrame]
+"""The runs of a setting, by its words, as `load` gives them."""
 MOST_WORK = 3000
 """Groups times thresholds (a group and seed each), of all settings: what is above takes long."""
 
@@ -28,21 +30,21 @@ class Collapses:
     plots: list[Plain]
 
 
-def collapses(parts: Sequence[tuple[str, pd.DataFrame]]) -> Collapses:
+def collapses(cells: Mapping[str, pd.DataFrame], runs_of: RunsOf) -> Collapses:
     """Collapse each setting, as long as this takes seconds.
 
     Args:
-        parts: Settings in words, and their records, as `load` gives them.
+        cells: Thresholds by setting.
+        runs_of: Gives the runs of a setting.
     """
     words: list[tuple[str, str]] = []
     plots, work = [], 0
-    for setting, runs in parts:
-        seeds = runs[["group", "split_seed", "init_seed"]].drop_duplicates()
+    for setting, seeds in cells.items():
         work += len(seeds) * seeds["group"].nunique()
         if work > MOST_WORK:
             words.append((setting, "Too many runs to collapse for a page: `sweeper collapse`."))
             continue
-        found = collapse(runs)
+        found = collapse(runs_of(setting))
         text = collapse_words(found).removeprefix(f"{setting}: ")
         words.append((setting, text[0].upper() + text[1:]))
         if found.inverse_nu:

@@ -99,16 +99,19 @@ def gather(
     for fit in fit_laws(found):
         fits.setdefault(fit.setting, []).append(fit)
     shown = list(parts)[:MOST_SETTINGS]
-    runs_of = {name: records.loc[rows] for name, rows in labels.groupby(labels).groups.items()}
+
+    def runs_of(setting: str) -> pd.DataFrame:
+        return records[labels == setting]
+
     room = np.cumsum([len(parts[name][1.0]) for name in shown]) <= MOST_EXTRAPOLATED
     sections = [
-        section(fits[name], checks[name], parts[name], runs_of[name] if few else None, declared)
+        section(fits[name], checks[name], parts[name], runs_of(name) if few else None, declared)
         for name, few in zip(shown, room, strict=True)
     ]
     cells = aggregate(records)
     runs = runs_shown(records, cells, found)
     phases, curves = phases_shown(records, labels, runs, read_curves, gap)
-    scaled = collapses([(name, runs_of[name]) for name in shown])
+    scaled = collapses({name: parts[name][1.0] for name in shown}, runs_of)
     drawn = found[found["setting"].isin(shown)]
     lines: dict[str, Plain] = {
         name: law_lines(fits[name], parts[name][1.0], checks[name].status is HorizonStatus.STABLE)

@@ -126,6 +126,8 @@ def test_a_group_with_too_few_settings_is_left_out_and_said_so(cells: MakeFrame)
     assert len(found.thresholds) == len(ORDERS) - 1
     few = fit_covariates(table[table["group"].isin(["G0", "G1"])])
     assert (few.status, few.slopes) == (CovariateStatus.TOO_FEW_GROUPS, {})
+    none = fit_covariates(table.assign(n_c=np.nan, status="none_generalized"))
+    assert (none.status, len(none.thresholds)) == (CovariateStatus.TOO_FEW_GROUPS, 0)
 
 
 def test_what_cannot_be_a_covariate_is_said(cells: MakeFrame) -> None:

@@ -45,7 +45,8 @@ def collapses(cells: Mapping[str, pd.DataFrame], runs_of: RunsOf) -> Collapses:
             words.append((setting, "Too many runs to collapse for a page: `sweeper collapse`."))
             continue
         found = collapse(runs_of(setting))
-        text = collapse_words(found).removeprefix(f"{setting}: ")
+        # alone, its words may name less of it than beside others
+        text = collapse_words(found).removeprefix(f"{found.setting}: ")
         words.append((setting, text[0].upper() + text[1:]))
         if found.inverse_nu:
             plots.append(_plot(setting, words[-1][1], found))

@@ -1,8 +1,9 @@
 """What a report says of settings that differ in learning rate, weight decay and the like."""
 
 from analysis.covariates import fit_covariates, numeric_covariates
-from analysis.fitting import fit_power_law, fit_theorem4
+from analysis.fitting import fit_law
 from analysis.horizon import check_tables
+from analysis.laws import Form
 from analysis.loading import HOW_TRAINED
 from analysis.report.sections import Tables, Told, without_setting
 from analysis.tables import Table, covariate_table, law_table
@@ -45,7 +46,7 @@ def _section(tables: Tables) -> Told | None:
     shown: dict[str, Table] = {}
     if whole.slopes:
         check = check_tables(whole.setting, {part: fit.thresholds for part, fit in fits.items()})
-        laws = [fit_power_law(whole.thresholds), fit_theorem4(whole.thresholds)]
+        laws = [fit_law(whole.thresholds), fit_law(whole.thresholds, Form.THEOREM_4)]
         words.append(("Law", verdict(laws[0], check).removeprefix(f"{whole.setting}: ")))
         shown["n_c goes as a power of"] = covariate_table(whole)
         shown["Laws at the mean"] = without_setting(law_table(laws))

@@ -8,12 +8,11 @@ import pandas as pd
 from analysis.advice import Advice, advise
 from analysis.censored import fit_censored
 from analysis.declarations import DeclaredLaw
-from analysis.declared import fit_declared
 from analysis.dims import Dim, with_dim
-from analysis.fitting import fit_power_law, fit_theorem4
+from analysis.fitting import fit_law
 from analysis.formulas import InputError
 from analysis.horizon import HorizonCheck, check_tables
-from analysis.laws import LawFit
+from analysis.laws import Form, LawFit
 from analysis.limits import limits_as_thresholds, threshold_limits
 from analysis.rivals import compare_laws
 from analysis.seeds import seed_scatter
@@ -90,10 +89,10 @@ def section(
     shown = {"Thresholds": threshold_table(cells)} | limits
     for dim, part in dims.items():
         mark = f", {dim_words(dim)}" if len(dims) > 1 else ""
-        both = fits if dim is Dim.COMPLEX else [fit_power_law(part), fit_theorem4(part)]
+        both = fits if dim is Dim.COMPLEX else [fit_law(part), fit_law(part, Form.THEOREM_4)]
         shown[f"Fitted laws{mark}"] = without_setting(law_table(both))
         if declared:
-            own = [fit_declared(part, law) for law in declared]
+            own = [fit_law(part, law) for law in declared]
             shown[f"Declared laws{mark}"] = declared_table(own)
         if both[0].law:
             rivals = rivals_table(compare_laws(part, declared))
@@ -136,7 +135,7 @@ def _conventions(
         return found, ""
     found[Dim.EFFECTIVE] = effective
     own = {part: with_dim(table, Dim.EFFECTIVE) for part, table in tables.items()}
-    fits = {Dim.COMPLEX: power_law, Dim.EFFECTIVE: fit_power_law(effective)}
+    fits = {Dim.COMPLEX: power_law, Dim.EFFECTIVE: fit_law(effective)}
     checks = {Dim.COMPLEX: check, Dim.EFFECTIVE: check_tables(check.setting, own)}
     return found, dims_words(fits, checks) + " All else here takes the first."
 
@@ -148,8 +147,8 @@ def _limits(records: pd.DataFrame | None, cells: pd.DataFrame) -> tuple[dict[str
     limits = threshold_limits(records)
     known = [one.group for one in limits if one.n_c]
     table = without_setting(limit_table(limits))
-    limited = fit_power_law(limits_as_thresholds(limits))
-    within = fit_power_law(cells[cells["group"].isin(known)])
+    limited = fit_law(limits_as_thresholds(limits))
+    within = fit_law(cells[cells["group"].isin(known)])
     told = limit_words(limits, limited, within)
     return {"Thresholds without a horizon, n_c(∞)": table} if known else {}, told
 

@@ -12,8 +12,7 @@ from analysis import (
     censored_words,
     fit_censored,
     fit_covariates,
-    fit_power_law,
-    fit_theorem4,
+    fit_law,
 )
 from analysis.covariates import numeric_covariates
 from analysis.words import covariate_words, span
@@ -40,7 +39,7 @@ def test_a_censored_group_that_says_nothing_changes_nothing(cells: MakeFrame, fo
     """Its bound is far below the law; then the interval is that of least squares."""
     table = cut_off(cells, scattered(1), 9 * 90**1.25)
     table.loc[table["status"] == "none_generalized", "n_low"] = 10.0
-    law = (fit_power_law if form is Form.POWER else fit_theorem4)(table).law
+    law = fit_law(table, form).law
     found = fit_censored(table, form)
     assert found.status is CensoredStatus.OK
     assert found.beta.value == pytest.approx(law.beta.value, abs=1e-4)
@@ -55,7 +54,7 @@ def test_groups_above_the_largest_size_raise_the_exponent_they_were_left_out_of(
 ) -> None:
     table = cut_off(cells, np.minimum(scattered(1), 3000.0), 9 * 67**1.25)
     table.loc[table["status"] == "none_generalized", "n_low"] = 9 * 127**1.3
-    found, law = fit_censored(table), fit_power_law(table).law
+    found, law = fit_censored(table), fit_law(table).law
     assert found.beta.value > law.beta.value
     assert len(found.measured) + len(found.censored) == len(ORDERS)
     assert censored_words(found).startswith("With G5, ")
@@ -76,7 +75,7 @@ def test_censored_intervals_cover_and_are_less_biased_than_leaving_out(cells: Ma
         found = fit_censored(table)
         hits += 1.25 in found.beta
         errors.append(found.beta.value - 1.25)
-        left_out.append(fit_power_law(table).law.beta.value - 1.25)
+        left_out.append(fit_law(table).law.beta.value - 1.25)
     assert 0.90 <= hits / 200 <= 0.99
     assert abs(np.mean(errors)) <= 0.015
     assert np.std(errors) < np.std(left_out)
@@ -110,7 +109,7 @@ def test_slopes_in_the_covariates_and_the_law_at_their_mean(cells: MakeFrame) ->
         "K 256, horizon 4000 steps, at the mean of 6 settings (learning rate 0.004, weight decay"
         " 0.000141)"
     )
-    law = fit_power_law(found.thresholds).law
+    law = fit_law(found.thresholds).law
     assert (law.dof, 1.25 in law.beta) == (len(ORDERS) - 2, True)
     # The groups' scatter is common to their settings: pooling them would narrow the interval.
     assert law.beta.half_width > 0.04

@@ -22,8 +22,7 @@ from analysis import (
     collapse_words,
     covariate_words,
     fit_covariates,
-    fit_declared_laws,
-    fit_power_law,
+    fit_law,
     horizon_tables,
     load,
     load_curves,
@@ -252,7 +251,8 @@ def test_declared_laws_and_another_gap_are_taken(folder: Path, tmp_path: Path) -
     cells = json.loads(packed(text, "data"))["phases"]
     assert "comprehension" not in cells
     assert sum(cells["grokking"]) == (load(folder)["outcome"] == "generalized").sum()
-    (own,) = fit_declared_laws(thresholds(load(folder)), read_laws(laws))[:1]
+    _, cells = next(iter(thresholds(load(folder)).groupby("setting")))
+    own = fit_law(cells, read_laws(laws)[0])
     assert "Declared laws" in visible(text)
     assert f"<td>{own.estimates['C'].value:.4g}</td>" in text
     assert '<th scope="row">mine</th>' in text
@@ -276,7 +276,7 @@ def test_both_conventions_of_d_are_compared_where_groups_differ_in_it(
     told = dict(one.words)["Dimension"]
     assert "d = max d_k, of the complex irreps, the power law leaves" in told
     cells = thresholds(ladder)
-    fit = fit_power_law(with_dim(cells, "effective"))
+    fit = fit_law(with_dim(cells, "effective"))
     assert fit.law
     assert f"of the real irreps, the power law leaves {100 * fit.law.residual_sd:.1f} %" in told
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.store.records import CURVE_SCHEMA, DEFAULTS, RECORD_SCHEMA
+from sweeper.store.records import CURVE_SCHEMA, DEFAULTS, FIELDS, RECORD_SCHEMA, usual
 from sweeper.store.results import ResultsFolder
 
 _NAMES = RECORD_SCHEMA.names
@@ -30,6 +30,18 @@ _WHAT_IS_LEARNED = {
 runs of two tasks are never pooled in one law."""
 _USUAL = DEFAULTS | {"split": "uniform"}
 """What goes without saying."""
+_OPTIONS = {name for name in FIELDS if name in DEFAULTS}
+"""Columns of learners that go without saying where they are usual; what is may depend on others."""
+_LEARNERS = {"network", "activation", "loss", "optimizer", "modules"}
+"""Runs of two of these are never pooled either."""
+_SHORT = {"cross_entropy": "ce"}
+
+_FLAGS = {
+    "nesterov": ("plain momentum", "Nesterov momentum"),
+    "causal": ("attention to all", "causal attention"),
+    "batch_norm": ("no batch norm", "batch norm"),
+}
+_SAID = {"schedule": "{} schedule", "modules": "{}", "embedding_size": "embedding {}"}
 
 _ALWAYS_NAMED = {
     "network": "{}",
@@ -109,7 +121,8 @@ def settings(records: pd.DataFrame) -> list[str]:
     if not differ:
         return []
     varies = records.groupby("group")[differ].nunique().gt(1).any()
-    return [name for name in differ if varies[name] or name in _WHAT_IS_LEARNED]
+    apart = {*_WHAT_IS_LEARNED, *_LEARNERS}
+    return [name for name in differ if varies[name] or name in apart]
 
 
 def _differing(records: pd.DataFrame) -> list[str]:
@@ -135,7 +148,7 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
     told = [
         name
         for name in HOW_TRAINED
-        if name in differ or (name in _USUAL and (records[name] != _USUAL[name]).any())
+        if name in differ or (name in _USUAL and not _goes_without_saying(name, records))
     ]
     learned = [name for name in _WHAT_IS_LEARNED if name in told]
     others = [name for name in told if name not in _ALWAYS_NAMED and name not in learned]
@@ -144,10 +157,20 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
     )
     names = [*learned, *_ALWAYS_NAMED, *others]
     words = [
-        ", ".join(filter(None, (_words(name, part[name]) for name in names)))
+        ", ".join(filter(None, (_words(name, part[name]) for name in names if _tells(name, part))))
         for _, part in records.groupby(number)
     ]
     return pd.Series([words[i] for i in number], index=records.index, dtype="str", name="setting")
+
+
+def _goes_without_saying(name: str, records: pd.DataFrame) -> bool:
+    expected = usual(name, records) if name in _OPTIONS else _USUAL[name]
+    return bool((records[name] == expected).all())
+
+
+def _tells(name: str, records: pd.DataFrame) -> bool:
+    """Whether a setting names a column: not an option that is what its choice makes it."""
+    return name not in _OPTIONS or not _goes_without_saying(name, records)
 
 
 def common_words(records: pd.DataFrame, without: Collection[str]) -> str:
@@ -163,10 +186,12 @@ def common_words(records: pd.DataFrame, without: Collection[str]) -> str:
 
 def _words(name: str, values: "pd.Series[Any]", why: str = " with the order") -> str:
     distinct = sorted(values.unique().tolist())
-    text = str(distinct[0])
+    text = _SHORT.get(str(distinct[0]), str(distinct[0]))
     if len(distinct) > 1:
         text += f"–{distinct[-1]}{why}"
-    if name == "expression" and not text:
+    if not text:
         return ""
-    forms = _WHAT_IS_LEARNED | _ALWAYS_NAMED
+    if text in {"True", "False"} and name in _FLAGS:
+        return _FLAGS[name][text == "True"]
+    forms = _WHAT_IS_LEARNED | _ALWAYS_NAMED | _SAID
     return forms.get(name, name.replace("_", " ") + " {}").format(text)

@@ -12,16 +12,24 @@ from sweeper.run.calibration import NoCalibration
 from sweeper.run.forecast import Forecast, Setting, forecast, rehearse
 from sweeper.run.packs import make_packs
 from sweeper.run.reuse import known_records
+from sweeper.spec.learners import FIELDS
 from sweeper.spec.sweep import Sweep
-from sweeper.spec.trial import TRIAL_SCHEMA
+from sweeper.spec.trial import DEFAULTS, TRIAL_SCHEMA
 from sweeper.store.results import ResultsFolder
 
 _SHOWN = [
     "group_order", "n_train", "hidden_size", "learning_rate", "weight_decay", "max_steps",
-    "label_noise", "split_seed", "init_seed",
+    "label_noise", *(name for name in FIELDS if not isinstance(DEFAULTS.get(name, ""), str)),
+    "split_seed", "init_seed",
 ]  # fmt: skip
-_NAMES = ["group", "operands", "expression", "split"]
-_USUAL = {"label_noise": {0.0}, "operands": {2}, "expression": {""}, "split": {"uniform"}}
+_NAMES = [
+    "group", "operands", "expression", "split",
+    *(name for name in FIELDS if isinstance(DEFAULTS.get(name, ""), str)), "modules",
+]  # fmt: skip
+_USUAL = {name: {value} for name, value in DEFAULTS.items()} | {
+    "split": {"uniform"}, "network": {"two_layer"}, "activation": {"square"}, "loss": {"mse"},
+    "optimizer": {"adam"},
+}  # fmt: skip
 """Columns that are not listed where they are so throughout."""
 
 

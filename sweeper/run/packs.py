@@ -8,11 +8,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-SHAPE = [
-    "group", "operands", "expression", "hidden_size", "network", "activation", "loss", "optimizer",
-    "matmul_precision",
-]  # fmt: skip
-"""Trials that agree in these may share a pack."""
+from sweeper.spec.trial import TRIAL_SCHEMA
+
+_FREE = {
+    "n_train", "split", "split_seed", "init_seed", "learning_rate", "weight_decay", "max_steps",
+    "eval_every", "target_test_accuracy", "stop_at_target", "give_up_after", "label_noise",
+    "output_scale", "momentum", "schedule", "warmup_steps", "decay_every", "decay_factor",
+}  # fmt: skip
+SHAPE = [name for name in TRIAL_SCHEMA.names if name not in _FREE]
+"""Trials that agree in these may share a pack: all fields but those known not to matter."""
 
 MAX_ATTEMPTS = 3
 """A trial that was alone with its worker when it died this often is recorded as failed."""
@@ -83,7 +87,8 @@ def estimated_seconds(plan: pa.Table) -> Numbers:
 
 def step_seconds(plan: pa.Table) -> Numbers:
     """Each trial's time for one training step: 6·n·K·M operations."""
-    M, n, K = _floats(plan, "group_order", "n_train", "hidden_size")
+    M, n, K, batch = _floats(plan, "group_order", "n_train", "hidden_size", "batch_size")
+    n = np.where(batch > 0, np.minimum(n, batch), n)
     return 6 * n * K * M / _FLOPS_PER_SECOND + _STEP_SECONDS
 
 

@@ -1,7 +1,8 @@
 """What may be swept, and the ways to write an axis's values."""
 
+import difflib
 import math
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeVar
 
 import numpy as np
 from pydantic import (
@@ -12,10 +13,13 @@ from pydantic import (
     Discriminator,
     Field,
     Tag,
+    ValidationInfo,
+    WithJsonSchema,
     model_validator,
 )
 from typing_extensions import TypeAliasType
 
+from sweeper.spec.learners import CHOICES, EXTENSIBLE
 from sweeper.tasks.expressions import parse
 from sweeper.tasks.groups import group_named
 
@@ -48,6 +52,9 @@ NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Operands = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=22)]
 Noise = Annotated[float, Field(ge=0, lt=1)]
+Decay = Annotated[float, Field(gt=0, le=1)]
+Steps = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=10**9)]
+Small = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1024)]
 
 
 def _group(name: str) -> str:
@@ -66,6 +73,34 @@ def _expression(text: str) -> str:
 GroupName = Annotated[str, AfterValidator(_group)]
 Expression = Annotated[str, AfterValidator(_expression)]
 Split = Literal["uniform", "balanced"]
+Schedule = Literal["constant", "step", "exponential", "cosine"]
+
+
+def _name_of(kind: str) -> Any:  # noqa: ANN401
+    """A learner's name: editors offer the built-in ones, users' modules may have others."""
+    known = list(CHOICES[kind])
+    built_in = {"enum": known}
+
+    def check(name: str, info: ValidationInfo) -> str:
+        if name not in known and not (info.context or {}).get("modules"):
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            own = "and those of your own under modules"
+            raise ValueError(f"{hint}there are {', '.join(known)}, {own}")
+        return name
+
+    return Annotated[
+        str,
+        Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$"),
+        AfterValidator(check),
+        WithJsonSchema({"anyOf": [built_in, {"type": "string"}]}),
+    ]
+
+
+if TYPE_CHECKING:
+    NetworkName = ActivationName = LossName = OptimizerName = str
+else:
+    NetworkName, ActivationName, LossName, OptimizerName = map(_name_of, EXTENSIBLE)
 
 Value = TypeVar("Value", int, float)
 
@@ -224,12 +259,53 @@ class Axes(Strict):
     )
     n_train: TrainingPairs = Field(description="Training pairs, out of M².")
     hidden_size: Values[Width] = Field(description="K, the width of the hidden layer.")
-    learning_rate: Values[Positive] = Field(description="Adam's step size.")
-    weight_decay: Values[NotNegative] = Field(description="Coefficient of the coupled L2 term.")
+    learning_rate: Values[Positive] = Field(description="The optimizer's step size.")
+    weight_decay: Values[NotNegative] = Field(description="The optimizer's L2 coefficient.")
     max_steps: Values[Count] = Field(description="The horizon: steps after which a trial ends.")
     label_noise: Values[Noise] = Field(
         default=0.0, description="Share of training labels that are replaced by a wrong one."
     )
+    network: Texts[NetworkName] | None = Field(
+        default=None, description="Where there are several; else model.kind."
+    )
+    activation: Texts[ActivationName] | None = Field(
+        default=None, description="σ, where there are several; else model.activation."
+    )
+    loss: Texts[LossName] | None = Field(
+        default=None, description="Where there are several; else training.loss."
+    )
+    optimizer: Texts[OptimizerName] | None = Field(
+        default=None, description="Where there are several; else training.optimizer."
+    )
+    schedule: Texts[Schedule] | None = Field(
+        default=None, description="Of the learning rate, where there are several."
+    )
+    linear_term: Values[float] | None = Field(default=None, description="a in σ(x) = x² + ax.")
+    output_scale: Values[NotNegative] | None = Field(
+        default=None, description="Factor of the read-out's first values; 0 is zero-init."
+    )
+    output_multiplier: Values[Positive] | None = Field(
+        default=None, description="Factor of the outputs."
+    )
+    ridge: Values[NotNegative] | None = Field(
+        default=None, description="η > 0 solves V by ridge regression at every step."
+    )
+    layers: Values[Small] | None = Field(default=None, description="Of weights, or blocks.")
+    heads: Values[Small] | None = Field(default=None, description="Of a transformer's attention.")
+    embedding_size: Values[Width] | None = Field(
+        default=None, description="Width of an operand's embedding."
+    )
+    batch_size: Values[Steps] | None = Field(
+        default=None, description="Samples of a training step; 0 is all."
+    )
+    momentum: Values[Noise] | None = Field(default=None, description="μ of SGD and Muon.")
+    warmup_steps: Values[Steps] | None = Field(
+        default=None, description="Over which the learning rate rises linearly."
+    )
+    decay_every: Values[Count] | None = Field(
+        default=None, description="Steps after which a schedule multiplies the learning rate."
+    )
+    decay_factor: Values[Decay] | None = Field(default=None, description="By what.")
     seed: Seeds | None = Field(
         default=None, description="Sets split_seed and init_seed together; 1 seed unless said."
     )
@@ -263,8 +339,12 @@ def values(axis: Any, whole: bool) -> list[float] | list[int]:  # noqa: ANN401
 
 AxisName = Literal[
     "M", "group", "expression", "split", "n_train", "hidden_size", "learning_rate",
-    "weight_decay", "max_steps", "label_noise", "seed", "split_seed", "init_seed",
+    "weight_decay", "max_steps", "label_noise", "network", "activation", "loss", "optimizer",
+    "schedule", "linear_term", "output_scale", "output_multiplier", "ridge", "layers", "heads",
+    "embedding_size", "batch_size", "momentum", "warmup_steps", "decay_every", "decay_factor",
+    "seed", "split_seed", "init_seed",
 ]  # fmt: skip
 
-TEXT_AXES = ("group", "expression", "split")
-"""Those whose values are no numbers."""
+TASK_TEXTS = ("group", "expression", "split")
+TEXT_AXES = (*TASK_TEXTS, "network", "activation", "loss", "optimizer", "schedule")
+"""Those whose values are no numbers; the first say what is learned."""

@@ -80,13 +80,22 @@ def validate(document: Document) -> SweepSpec:
         SpecError: Everything that is wrong with its fields.
     """
     try:
-        return SweepSpec.model_validate(document.data)
+        return validated(document.data)
     except ValidationError as error:
         problems = [_explain(document, detail) for detail in error.errors()]
         axes = document.data.get("axes")
         if isinstance(axes, dict) and ("M" in axes) == ("group" in axes):
             problems.append(document.problem(("axes",), ONE_DOMAIN))
         raise SpecError(document.path, problems) from None
+
+
+def validated(data: dict[str, Any]) -> SweepSpec:
+    """The spec in some data; names of learners are free where it has modules of its own.
+
+    Raises:
+        ValidationError: Of pydantic, with all that is wrong.
+    """
+    return SweepSpec.model_validate(data, context={"modules": data.get("modules")})
 
 
 def _refusal(path: Path | str, text: str, line: int = 1) -> SpecError:
@@ -163,6 +172,8 @@ def _explain(document: Document, detail: ErrorDetails) -> Problem:
         return document.problem(place, text)
     if kind == "string_pattern_mismatch":
         wanted = "should be 1 to 100 letters, digits, '.', '_' or '-', not starting with a sign"
+        if place[-1:] != ("name",):
+            wanted = "should be a name: letters, digits and '_', starting with a letter"
         return document.problem(place, f"found {shown(detail['input'])}; {wanted}")
     wanted = re.sub(r"^(Input|List|Dictionary|String) ", "", detail["msg"])
     wanted = re.sub(r"a valid dictionary or instance of \w+", "a mapping", wanted)

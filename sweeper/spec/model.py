@@ -4,7 +4,28 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from sweeper.spec.axes import Axes, AxisName, Count, Expression, Operands, Split, Strict, Texts
+from sweeper.spec.axes import (
+    ActivationName,
+    Axes,
+    AxisName,
+    Count,
+    Decay,
+    Expression,
+    LossName,
+    NetworkName,
+    Noise,
+    NotNegative,
+    Operands,
+    OptimizerName,
+    Positive,
+    Schedule,
+    Small,
+    Split,
+    Steps,
+    Strict,
+    Texts,
+    Width,
+)  # fmt: skip
 from sweeper.spec.trackers import Trackers
 
 
@@ -33,19 +54,48 @@ class Task(Strict):
 class Model(Strict):
     """The network."""
 
-    kind: Literal["two_layer"] = Field(default="two_layer", description="W, σ, V without biases.")
-    activation: Literal["square"] = Field(default="square", description="σ.")
+    kind: NetworkName = Field(default="two_layer", description="See docs/learners.md.")
+    activation: ActivationName = Field(default="square", description="σ.")
+    linear_term: float | None = Field(default=None, description="a in σ(x) = x² + ax.")
+    output_scale: NotNegative | None = Field(
+        default=None, description="Factor of the read-out's first values; 0 is zero-init."
+    )
+    output_multiplier: Positive | None = Field(default=None, description="Factor of the outputs.")
+    ridge: NotNegative | None = Field(
+        default=None, description="η > 0 solves V by ridge regression at every step."
+    )
+    layers: Small | None = Field(default=None, description="Of weights, or a transformer's blocks.")
+    heads: Small | None = Field(default=None, description="Of a transformer's attention.")
+    causal: bool | None = Field(default=None, description="A transformer's positions look back.")
+    embedding_size: Width | None = Field(
+        default=None, description="Width of an operand's embedding."
+    )
+    batch_norm: bool | None = Field(default=None, description="In each layer of a residual net.")
 
 
 class Training(Strict):
     """How it is trained, where that is no axis, and when a trial has generalized."""
 
-    loss: Literal["mse"] = Field(
-        default="mse", description="Squared error of the centred outputs, summed over them."
+    loss: LossName = Field(
+        default="mse", description="mse: squared error of the centred outputs, summed over them."
     )
-    optimizer: Literal["adam"] = Field(
-        default="adam", description="Full batch, coupled weight decay."
+    optimizer: OptimizerName = Field(default="adam", description="See docs/learners.md.")
+    batch_size: Steps | None = Field(default=None, description="Samples of a step; 0 is all.")
+    momentum: Noise | None = Field(default=None, description="μ of SGD and Muon.")
+    nesterov: bool | None = Field(default=None, description="Whether it is Nesterov's.")
+    beta1: Noise | None = Field(default=None, description="β₁ of Adam.")
+    beta2: Noise | None = Field(default=None, description="β₂ of Adam.")
+    muon_scaling: Literal["original", "none", "match_rms_adamw"] | None = Field(
+        default=None, description="Of Muon's steps."
     )
+    schedule: Schedule = Field(default="constant", description="Of the learning rate.")
+    warmup_steps: Steps | None = Field(
+        default=None, description="Over which the learning rate rises linearly."
+    )
+    decay_every: Count | None = Field(
+        default=None, description="Steps after which the schedule multiplies the learning rate."
+    )
+    decay_factor: Decay | None = Field(default=None, description="By what.")
     eval_every: Count = Field(default=25, description="Steps between two evaluations.")
     target_test_accuracy: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.9, description="Reached at two evaluations in a row: generalized."
@@ -97,6 +147,7 @@ def _design_form(value: Any) -> str:  # noqa: ANN401
     return "a mapping" if isinstance(value, dict | Design) else "a name"
 
 
+ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
 Selection = dict[AxisName, Texts[float | str]]
 
 
@@ -122,6 +173,11 @@ class SweepSpec(Strict):
     )
     model: Model = Field(default_factory=Model)
     training: Training = Field(default_factory=Training)
+    modules: list[ModuleName] = Field(
+        default_factory=list,
+        description="Python modules of your own that register learners: files beside the spec, or "
+        "on Python's path. Workers import them, which runs what is in them (docs/extending.md).",
+    )
     resources: Resources = Field(default_factory=Resources)
     design: Annotated[
         Annotated[DesignKind, Tag("a name")] | Annotated[Design, Tag("a mapping")],

@@ -12,6 +12,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from sweeper.spec.axes import TEXT_AXES, FractionOfPairs, Range, TimesMLogM, values
+from sweeper.spec.learners import FIELDS
 from sweeper.spec.load import Document
 from sweeper.spec.model import SweepSpec
 from sweeper.spec.planned import (
@@ -22,6 +23,7 @@ from sweeper.spec.planned import (
     task_problems,
     with_tasks,
 )
+from sweeper.spec.planned_learners import learner_conflicts, with_learners
 from sweeper.spec.problems import Problem, SpecError, shown
 from sweeper.spec.trial import DEFAULTS, TRIAL_SCHEMA, fingerprints
 from sweeper.tasks.expressions import parse
@@ -33,11 +35,14 @@ MAX_EVALUATIONS = 100_000
 PLAN_SCHEMA = pa.schema([pa.field("fingerprint", pa.string(), nullable=False), *TRIAL_SCHEMA])
 
 _ORDER = [
-    "task", "hidden_size", "learning_rate", "weight_decay", "max_steps", "label_noise",
+    "task", *FIELDS, "hidden_size", "learning_rate", "weight_decay", "max_steps", "label_noise",
     "split_seed", "init_seed", "n_train",
 ]  # fmt: skip
 
-_WHOLE = {"M", "hidden_size", "max_steps", "n_train", "seed", "split_seed", "init_seed"}
+_WHOLE = {
+    "M", "hidden_size", "max_steps", "n_train", "layers", "heads", "embedding_size", "batch_size",
+    "warmup_steps", "decay_every", "seed", "split_seed", "init_seed",
+}  # fmt: skip
 
 
 def expand(spec: SweepSpec, document: Document) -> pa.Table:
@@ -58,6 +63,7 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
     problems += _unknown_exclusions(spec, axes, document)
     problems += _unsearchable(spec, axes, document)
     problems += _fractions(spec, document) + task_conflicts(spec, document)
+    problems += learner_conflicts(spec, document)
     total = math.prod(len(axes[names[0]]) for names in groups)
     if total > MAX_TRIALS:
         problems.append(
@@ -75,13 +81,17 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
         raise SpecError(document.path, problems)
     columns, tasks = with_tasks(spec, _without_excluded(spec, _combinations(axes, groups)))
     problems, sound = task_problems(spec, tasks, document)
+    learners, more = with_learners(spec, columns, document)
+    problems += more
     n_train, more = _n_train(spec, columns, tasks, sound, document)
     problems += more
     if not len(n_train):
         problems.append(document.problem(("exclude",), "leaves no trial at all"))
     if problems:
         raise SpecError(document.path, problems)
-    plan = columns | {"n_train": n_train}
+    varying = {name: value for name, value in learners.items() if isinstance(value, np.ndarray)}
+    others = {name: column for name, column in columns.items() if name not in FIELDS}
+    plan = others | varying | {"n_train": n_train}
     if spec.search.kind != "grid":
         candidates = _candidates(plan, tasks, spec.search.tolerance)
         joined = candidates if spec.search.kind == "boundary" else _joined(plan, candidates)
@@ -89,7 +99,7 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
             text = f"{len(joined['task']):,} candidates; at most {MAX_TRIALS:,} make one sweep"
             raise SpecError(document.path, [document.problem(("design",), text)])
         plan = joined
-    return _table(spec, plan, tasks)
+    return _table(spec, plan, tasks, learners)
 
 
 def _unsearchable(spec: SweepSpec, axes: Columns, document: Document) -> list[Problem]:
@@ -232,9 +242,10 @@ def _equal(
 def _canonical(name: str, text: str) -> str:
     """A value of an axis of texts as the axis has it, where it could be on it."""
     with suppress(ValueError):
-        return {"group": lambda: group_named(text).name, "expression": lambda: parse(text).text}[
-            name
-        ]()
+        if name == "group":
+            return group_named(text).name
+        if name == "expression":
+            return parse(text).text
     return text
 
 
@@ -307,9 +318,13 @@ def _some(wrong: set[float] | list[str]) -> str:
     return ", ".join(listed[:5]) + (" …" if len(listed) > 5 else "")
 
 
-def _table(spec: SweepSpec, columns: Columns, tasks: list[PlannedTask]) -> pa.Table:
+def _table(
+    spec: SweepSpec, columns: Columns, tasks: list[PlannedTask], learners: dict[str, Any]
+) -> pa.Table:
+    varying = [name for name in FIELDS if name in columns]
     frame = pd.DataFrame(
-        {
+        {name: columns[name] for name in varying}
+        | {
             "task": columns["task"],
             "n_train": columns["n_train"],
             "split_seed": columns["split_seed" if "split_seed" in columns else "seed"],
@@ -322,7 +337,8 @@ def _table(spec: SweepSpec, columns: Columns, tasks: list[PlannedTask]) -> pa.Ta
         }
     )
     # values that round to the same n are the same trial
-    frame = frame.drop_duplicates().sort_values(_ORDER, ignore_index=True)
+    order = [name for name in _ORDER if name in frame]
+    frame = frame.drop_duplicates().sort_values(order, ignore_index=True)
     task = frame.pop("task").to_numpy()
     training = spec.training
     trial: dict[str, Any] = {
@@ -331,17 +347,13 @@ def _table(spec: SweepSpec, columns: Columns, tasks: list[PlannedTask]) -> pa.Ta
         "operands": _decoded([one.operands for one in tasks], task),
         "expression": _decoded([one.expression for one in tasks], task),
         "split": _decoded([one.split for one in tasks], task),
-        "network": spec.model.kind,
-        "activation": spec.model.activation,
-        "loss": training.loss,
-        "optimizer": training.optimizer,
         "eval_every": training.eval_every,
         "target_test_accuracy": training.target_test_accuracy,
         "stop_at_target": training.stop_at_target,
         "matmul_precision": training.matmul_precision,
         "give_up_after": training.give_up_after or 0,
     } | {str(name): column.to_numpy() for name, column in frame.items()}
-    trial = DEFAULTS | trial
+    trial = DEFAULTS | learners | trial
     count = len(frame)
     arrays = {
         field.name: pa.array(trial[field.name], field.type)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweeper.spec.axes import TEXT_AXES
+from sweeper.spec.axes import TASK_TEXTS, TEXT_AXES
 from sweeper.spec.load import Document
 from sweeper.spec.model import SweepSpec
 from sweeper.spec.problems import Problem
@@ -123,7 +123,7 @@ def with_tasks(spec: SweepSpec, columns: Columns) -> tuple[Columns, list[Planned
     tasks = sorted(set(made))
     rank = {task: i for i, task in enumerate(tasks)}
     codes = np.array([rank[task] for task in made], dtype=np.int64)[inverse]
-    others = {name: column for name, column in columns.items() if name not in ("M", *TEXT_AXES)}
+    others = {name: column for name, column in columns.items() if name not in ("M", *TASK_TEXTS)}
     return others | {"task": codes}, tasks
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import ValidationError
 
-from sweeper.spec.load import Document, parse, read_text, validate
+from sweeper.spec.load import Document, parse, read_text, validate, validated
 from sweeper.spec.model import SweepSpec
 from sweeper.spec.plan import expand
 from sweeper.spec.problems import Problem, SpecError
@@ -26,6 +26,8 @@ _WHAT = (
     "exclude",
 )  # fmt: skip
 """Where a problem keeps the combinations from being looked at."""
+
+_HOW = ("model", "training", "modules")
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def _combination_problems(document: Document, error: SpecError) -> list[Problem]
     ):
         return []
     combining = {name: data[name] for name in ("zip", "exclude") if name in data}
-    task = {"task": data["task"]} if "task" in data else {}
+    kept = {name: data[name] for name in ("task", *_HOW) if name in data}
+    kept = {n: part for n, part in kept.items() if not any(p.startswith(n) for p in broken)}
     if not any(place.startswith("axes") for place in broken):
         sound = axes
     elif combining:
@@ -107,7 +110,7 @@ def _combination_problems(document: Document, error: SpecError) -> list[Problem]
         what = ("M", "group", "expression", "split", "n_train")
         sound = _NEUTRAL | {name: axes[name] for name in what if name in axes}
     try:
-        expand(SweepSpec.model_validate({"name": "x", "axes": sound} | combining | task), document)
+        expand(validated({"name": "x", "axes": sound} | combining | kept), document)
     except (SpecError, ValidationError) as second:
         return second.problems if isinstance(second, SpecError) else []
     return []

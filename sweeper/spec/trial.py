@@ -65,6 +65,8 @@ class Trial:
         warmup_steps: Over which it rises linearly before.
         decay_every: Steps after which the schedules "step" and "exponential" multiply it.
         decay_factor: By what.
+        modules: Users' modules that a name above comes from, each as its name, "@" and a hash of
+            its text, separated by blanks; empty where all names are built in.
         embedding_size: Width of an operand's embedding; 0 of networks without.
         layers: Layers of weights, read-out included; of a transformer its blocks; 0 of networks
             without the choice.
@@ -109,6 +111,7 @@ class Trial:
     warmup_steps: int = 0
     decay_every: int = 1
     decay_factor: float = 1.0
+    modules: str = ""
     embedding_size: int = 0
     layers: int = 0
     heads: int = 0
@@ -178,7 +181,8 @@ def fingerprints(columns: dict[str, np.ndarray[Any, Any] | str | int | float | b
             tokens = np.array([_token(field, item) for item in distinct.tolist()], dtype=object)
             parts.append(tokens[inverse].tolist())
         else:
-            parts.append([_token(field, value)] * count)
+            token = _token(field, value)
+            parts += [[token] * count] if token else []
     return [_digest(tokens) for tokens in zip(*parts, strict=True)]
 
 

@@ -9,6 +9,8 @@ from typing import Self
 
 import pyarrow as pa
 
+from sweeper.spec.learners import FIELDS as FIELDS
+from sweeper.spec.learners import usual as usual
 from sweeper.spec.trial import DEFAULTS as DEFAULTS
 from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
 from sweeper.store.provenance import Provenance, code_version, host, library_versions

@@ -134,3 +134,35 @@ def test_no_records_have_no_settings(records: MakeFrame, trial: Callable[..., Tr
     frame = records([trial(11, 60)], lambda *_: np.inf)[:0]
     assert settings(frame) == []
     assert setting_labels(frame).empty
+
+
+def test_learners_are_told_apart_in_few_words(
+    records: MakeFrame, trial: Callable[..., Trial]
+) -> None:
+    """Options that are what their choice makes them go without saying; others do not."""
+    muon = {"optimizer": "muon", "momentum": 0.95, "nesterov": True}
+    ways = [
+        {},
+        {"activation": "relu", "loss": "cross_entropy"} | muon,
+        muon | {"momentum": 0.8, "nesterov": False, "schedule": "cosine"},
+        {"network": "residual", "layers": 3, "batch_norm": True, "batch_size": 64},
+        {"ridge": 0.001},
+    ]
+    frame = records([trial(M, 60, **how) for how in ways for M in (11, 13)], lambda *_: 500)
+    rest = "lr 0.005, wd 0.0002, horizon 4000 steps"
+    assert setting_labels(frame).unique().tolist() == [
+        f"two_layer, K 256, square, mse, adam, {rest}",
+        f"two_layer, K 256, relu, ce, muon, {rest}",
+        f"two_layer, K 256, square, mse, muon, {rest}, momentum 0.8, plain momentum, "
+        "cosine schedule",
+        f"residual, K 256, square, mse, adam, {rest}, batch size 64, layers 3, batch norm",
+        f"two_layer, K 256, square, mse, adam, {rest}, ridge 0.001",
+    ]
+
+
+def test_learners_are_never_pooled_though_they_change_with_the_group(
+    records: MakeFrame, trial: Callable[..., Trial]
+) -> None:
+    frame = records([trial(11, 60), trial(13, 60, activation="relu")], lambda *_: 500)
+    assert settings(frame) == ["activation"]
+    assert setting_labels(frame).nunique() == 2

@@ -173,12 +173,15 @@ training: {loss: ce, eval_every: 0}
         "s.yaml:8 axes.max_steps: found []; should have at least 1 item, not 0",
         "s.yaml:9 axes.seed: found 0; a number of seeds should be between 1 and 100,000",
         "s.yaml:10 axes.lr: unknown key; valid keys are M, group, expression, split, n_train, "
-        "hidden_size, learning_rate, weight_decay, max_steps, label_noise, seed, split_seed, "
-        "init_seed",
+        "hidden_size, learning_rate, weight_decay, max_steps, label_noise, network, activation, "
+        "loss, optimizer, schedule, linear_term, output_scale, output_multiplier, ridge, layers, "
+        "heads, embedding_size, batch_size, momentum, warmup_steps, decay_every, decay_factor, "
+        "seed, split_seed, init_seed",
         "s.yaml:11 trainin: unknown key; did you mean training? valid keys are name, description, "
-        "task, axes, zip, exclude, model, training, resources, design, reuse, trackers",
+        "task, axes, zip, exclude, model, training, modules, resources, design, reuse, trackers",
         "s.yaml:12 training.eval_every: found 0; should be greater than or equal to 1",
-        "s.yaml:12 training.loss: found 'ce'; should be 'mse'",
+        "s.yaml:12 training.loss: found 'ce'; there are mse, cross_entropy, stablemax, and those "
+        "of your own under modules",
     ]
 
 
@@ -296,7 +299,8 @@ def test_combinations_are_checked_beside_other_problems() -> None:
     text = with_axis(n_train="[60, 99]") + "zip:\n  - [M, seed]\ntraining: {loss: ce}\n"
     assert problems(text) == [
         "s.yaml:10 zip[0]: axes of different lengths (M 2, seed 1) cannot be zipped",
-        "s.yaml:11 training.loss: found 'ce'; should be 'mse'",
+        "s.yaml:11 training.loss: found 'ce'; there are mse, cross_entropy, stablemax, and those "
+        "of your own under modules",
     ]
 
 

@@ -11,6 +11,7 @@ from scipy.stats import ks_2samp
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.twins import TWINS, new_twin, train_twin
+from sweeper.learn import autograd_batch
 from sweeper.learn.learner import batch_of, initial_weights, network_of
 from sweeper.learn.train import train
 from sweeper.spec.trial import Trial
@@ -170,28 +171,13 @@ def test_muon_takes_hidden_matrices(trial: Make, name: str) -> None:
         assert one.inputs_first
 
 
-def matrix_flops(one: Trial) -> int:
-    """Operations of the matrix products of a step: 2 forward, 4 back, for each multiplication."""
-    n, K, M, P = one.n_train, one.hidden_size, one.group_order, one.operands
-    d, read_out = one.embedding_size, 6 * n * K * M
-    match one.network:
-        case "product":
-            return read_out
-        case "embedding" | "two_layer_embedded":
-            return 6 * P * M * d * K + read_out
-        case "complex":
-            return 2 * read_out
-        case "residual":
-            return 6 * n * K * K * (one.layers - 2) + read_out
-    tokens = P * M + 1
-    looked_up = 2 * tokens * d * d  # K and V
-    return 6 * (looked_up + d * d + n * (d * d + 2 * d * K + d * M))
-
-
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "blocks" not in name])
-def test_operations_are_those_of_the_matrix_products(trial: Make, name: str) -> None:
-    one = trial(7, 30, hidden_size=12, **NETWORKS[name])
-    assert network_of(one).step_flops() == matrix_flops(one) == counted(one)
+@pytest.mark.parametrize("changes", [{}, {"operands": 3}, {"batch_size": 20}], ids=str)
+def test_operations_are_those_of_the_matrix_products(
+    trial: Make, name: str, changes: dict[str, int]
+) -> None:
+    one = trial(7, 30, hidden_size=12, **NETWORKS[name] | changes)
+    assert network_of(one).step_flops() == counted(one)
 
 
 def counted(one: Trial) -> int:
@@ -209,6 +195,7 @@ def test_attention_s_operations_are_counted_too(trial: Make, name: str) -> None:
     one = trial(7, 30, hidden_size=12, **NETWORKS[name])
     n, L, d = 30, 3, 8
     attention = 2 * 6 * n * L * L * d
+    assert autograd_batch.step_flops(network_of(one)) == counted(one) + attention
     assert network_of(one).step_flops() == counted(one) + attention
 
 

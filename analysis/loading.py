@@ -164,7 +164,7 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
 
 
 def _goes_without_saying(name: str, records: pd.DataFrame) -> bool:
-    expected = usual(name, records) if name in _OPTIONS else _USUAL[name]
+    expected = usual(name, dict(records.items())) if name in _OPTIONS else _USUAL[name]
     return bool((records[name] == expected).all())
 
 

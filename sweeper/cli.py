@@ -201,6 +201,9 @@ def _print_plan(
         return
     console = _console()
     console.print(_table(["axis", "values", "from", "to"], found["axes"]))
+    for name, path in found["modules"].items():
+        text = f"whoever trains imports the module {name} ({path}), which runs what is in it"
+        console.print(text, highlight=False, soft_wrap=True)
     if found["unit"] == "trials":
         text = (
             f"{found['trials']:,} trials, {found['done']:,} of them done; "
@@ -279,6 +282,10 @@ def run(
         setting = Setting(executor, address, device)
         _print_plan(sweep, results, setting, calibrated=True, as_json=False)
         return
+    if sweep.modules:
+        from sweeper.run.extensions import check_modules
+
+        check_modules(sweep)
     folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
     console = _console()
     try:

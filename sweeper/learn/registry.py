@@ -13,7 +13,7 @@ spec names under `modules` (docs/extending.md).
 import difflib
 import importlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from torch import Tensor
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from sweeper.learn.optimizers.base import Optimizer
 
 Item = TypeVar("Item")
+
+
+def _at_home(item: object) -> bool:
+    return str(getattr(item, "__module__", "")).startswith("sweeper.")
 
 
 class Registry(Generic[Item]):
@@ -38,6 +42,7 @@ class Registry(Generic[Item]):
         self.kind = kind
         self._home = home
         self._items: dict[str, Item] = {}
+        self._origins: dict[str, str] = {}
 
     def register(self, name: str) -> Callable[[Item], Item]:
         """A decorator that gives a name.
@@ -47,12 +52,21 @@ class Registry(Generic[Item]):
         """
 
         def add(item: Item) -> Item:
+            # else a user's name could take that of a built-in one that comes later
+            if not _at_home(item):
+                importlib.import_module(self._home)
             known = self._items.setdefault(name, item)
             if known is not item:
                 raise ValueError(f"there are two of {self.kind} {name!r}; give one another name")
+            self._origins[name] = getattr(item, "__module__", "")
             return item
 
         return add
+
+    def forget(self, module: str) -> None:
+        """Drop what a module has registered."""
+        for name in [name for name, origin in self._origins.items() if origin == module]:
+            del self._items[name], self._origins[name]
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -79,3 +93,8 @@ activations: Registry[Callable[[Tensor], Tensor]] = Registry(
 )
 losses: Registry["type[Loss]"] = Registry("loss", "sweeper.learn.losses")
 optimizers: Registry["type[Optimizer]"] = Registry("optimizer", "sweeper.learn.optimizers")
+
+ALL: dict[str, Registry[Any]] = {
+    registry.kind: registry for registry in (networks, activations, losses, optimizers)
+}
+"""All registries, by the field of Trial that names an item of theirs."""

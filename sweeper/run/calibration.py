@@ -10,14 +10,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from sweeper.run.packs import Numbers, evaluation_seconds, evaluations, step_seconds
-from sweeper.run.worker import work
+from sweeper.run.worker import import_modules, work
 from sweeper.spec.plan import PLAN_SCHEMA
 from sweeper.spec.trial import Trial, trials
 from sweeper.store.provenance import Provenance
@@ -85,7 +85,13 @@ class Speed:
         return steps * each_step + evaluations(plan, steps) * each_evaluation + rest
 
 
-def calibrate(plan: pa.Table, workers: int, device: str, niceness: int = 0) -> Speed:
+def calibrate(
+    plan: pa.Table,
+    workers: int,
+    device: str,
+    niceness: int = 0,
+    modules: Mapping[str, str] | None = None,
+) -> Speed:
     """Time some trials of a plan on this machine.
 
     Args:
@@ -93,6 +99,7 @@ def calibrate(plan: pa.Table, workers: int, device: str, niceness: int = 0) -> S
         workers: How many would run at once.
         device: A torch device, or "auto".
         niceness: Of the workers: what else the machine does comes before them.
+        modules: Texts of users' modules, by label.
 
     Raises:
         NoCalibration: The workers would train on a GPU, or a process cannot train at all.
@@ -102,6 +109,7 @@ def calibrate(plan: pa.Table, workers: int, device: str, niceness: int = 0) -> S
             "trials": [asdict(trial) for trial in _chosen(plan)],
             "device": device,
             "niceness": niceness,
+            "modules": dict(modules or {}),
         }
     )
     command = [sys.executable, "-m", "sweeper.run.calibration"]
@@ -205,7 +213,8 @@ def _timed(trial: Trial, steps: int, device: str) -> Sample:
     """Train a trial for so many steps, as a worker does."""
     short = replace(trial, max_steps=steps, stop_at_target=False)
     began = time.perf_counter()
-    deliveries = list(work(_table([short]), [0], Provenance("calibration", "", ""), device))
+    provenance = Provenance("calibration", "", "")
+    deliveries = list(work(_table([short]), [0], provenance, device, _loaded(short)))
     elapsed = time.perf_counter() - began
     (record,) = next(delivery for delivery in deliveries if delivery).records.to_pylist()
     if record["error"]:
@@ -215,6 +224,11 @@ def _timed(trial: Trial, steps: int, device: str) -> Sample:
     count = len(deliveries) - 1  # the first says that it is ready
     rest_s = elapsed - steps_s - record["evaluation_s"]
     return Sample(trial, steps_s / taken, record["evaluation_s"] / count, rest_s)
+
+
+def _loaded(trial: Trial) -> dict[str, str]:
+    """Modules of a trial that this process has imported already."""
+    return dict.fromkeys(trial.modules.split(), "")
 
 
 def _serve() -> None:
@@ -227,6 +241,7 @@ def _serve() -> None:
     except RuntimeError as error:
         sys.exit(str(error))
     timed = [Trial.from_row(row) for row in request["trials"]]
+    import_modules(timed, request["modules"])
     if device == "cpu":
         _timed(timed[0], 1, device)  # first uses are slow
     print(device, flush=True)

@@ -110,7 +110,14 @@ def run_sweep(
         interrupt, progress = None, _progress(console, agenda)
         if not agenda.done:
             tracking = _tracking(sweep, folder)
-            job = Job(agenda.plan, provenance, sweep.spec.resources, device, tracking)
+            job = Job(
+                agenda.plan,
+                provenance,
+                sweep.spec.resources,
+                device,
+                tracking,
+                sweep.module_texts,
+            )
             interrupt = _interrupt(progress, clock, budget)
             _describe(folder, sweep, provenance)
             with Heartbeat(folder, run_id, agenda, interrupt, progress.say) as heartbeat:
@@ -200,7 +207,8 @@ def _progress(console: Console, agenda: Agenda) -> Progress:
 
 
 def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance) -> None:
-    folder.write_spec(provenance.spec_digest, sweep.text)
+    modules = {module.name: module.text for module in sweep.modules}
+    folder.write_spec(provenance.spec_digest, sweep.text, modules)
     folder.write_run(
         provenance.run_id,
         {

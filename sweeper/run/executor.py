@@ -1,6 +1,7 @@
 """What every executor promises."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -40,6 +41,7 @@ class Job:
         resources: What each worker gets.
         device: A torch device, or "auto".
         tracking: Who else wants to see it, if anyone does.
+        modules: Texts of users' modules, by label.
     """
 
     plan: pa.Table
@@ -47,6 +49,7 @@ class Job:
     resources: Resources
     device: str
     tracking: Tracking | None = None
+    modules: Mapping[str, str] = field(default_factory=dict)
 
 
 class Executor(Protocol):

@@ -164,7 +164,7 @@ class Follower:
             self._records = self._folder.together(list(self._shards.values()), _KEPT)
         if self._agenda is None or lost or run_id != self._run_id:
             path = f"{self._folder.path}/specs/{digest}.yaml"
-            sweep = open_text(self._folder.spec(digest), path)
+            sweep = open_text(self._folder.spec(digest), path, self._folder.spec_modules(digest))
             self._agenda, self._run_id = agenda_of(sweep, self._records), run_id
         else:
             for table in read.values():

@@ -2,6 +2,7 @@
 
 import heapq
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +71,12 @@ class Forecast:
 
 
 def forecast(
-    todo: pa.Table, packs: list[Pack], finished: pa.Table, resources: Resources, setting: Setting
+    todo: pa.Table,
+    packs: list[Pack],
+    finished: pa.Table,
+    resources: Resources,
+    setting: Setting,
+    modules: Mapping[str, str] | None = None,
 ) -> Forecast:
     """Calibrate this machine for about two seconds, and add up.
 
@@ -80,6 +86,7 @@ def forecast(
         finished: The sweep's records, with FINISHED_COLUMNS at least.
         resources: What each worker gets.
         setting: Who would run it.
+        modules: Texts of users' modules, by label.
 
     Raises:
         NoCalibration: This machine's CPUs cannot tell.
@@ -92,7 +99,8 @@ def forecast(
     workers = setting.workers(resources)
     ray_on_cpu = setting.executor == "ray" and setting.device == "auto"
     device = "cpu" if ray_on_cpu else setting.device
-    speed = calibrate(todo, workers, device, _NICE_OF_RAY if setting.executor == "ray" else 0)
+    niceness = _NICE_OF_RAY if setting.executor == "ray" else 0
+    speed = calibrate(todo, workers, device, niceness, modules)
     start_up = speed.boot_s
     if setting.executor == "ray":  # its workers boot after it has started
         start_up = 2 * speed.boot_s + _RAY_SECONDS

@@ -45,7 +45,8 @@ def overview(
         calibrated: Also say how long, which takes some seconds where anything is missing.
 
     Returns:
-        `axes`: rows of (column, distinct values, smallest, largest), for texts the first and the
+        `modules`: paths of the users' modules that will be imported, by name; `axes`: rows of
+        (column, distinct values, smallest, largest), for texts the first and the
         last in the plan; `trials`, `done`, `missing`
         and `packs`: counts, packs as they would be cut for this machine's cores; `other_horizons`:
         how many of the missing were run with another max_steps, by that; `unit`, `total`
@@ -73,12 +74,13 @@ def overview(
             pc.is_in(records["fingerprint"], agenda.scope["fingerprint"].combine_chunks())
         )
         try:
-            expected = forecast(todo, packs, ours, resources, setting)
+            expected = forecast(todo, packs, ours, resources, setting, sweep.module_texts)
         except NoCalibration as error:
             reason = str(error)
     known = pc.is_in(agenda.scope["fingerprint"], records["fingerprint"].combine_chunks())
     return {
         "sweep": sweep.spec.name,
+        "modules": {module.name: module.path for module in sweep.modules},
         "axes": _axes(agenda.scope),
         "trials": agenda.scope.num_rows,
         "done": pc.sum(known).as_py(),

@@ -10,7 +10,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -111,7 +111,11 @@ class RayExecutor:
         no_gpu = job.device == "auto" and not job.resources.gpus_per_worker
         device = "cpu" if no_gpu else job.device
         trainable = tune.with_parameters(
-            PackTrainable, plan=job.plan, provenance=job.provenance, device=device
+            PackTrainable,
+            plan=job.plan,
+            provenance=job.provenance,
+            device=device,
+            modules=job.modules,
         )
         with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch, observers:
             tuner = tune.Tuner(
@@ -148,17 +152,23 @@ class PackTrainable(tune.Trainable):
     """One pack at a time, trained in slices of REPORT_SECONDS."""
 
     def setup(  # type: ignore[override]
-        self, config: dict[str, Any], plan: pa.Table, provenance: Provenance, device: str
+        self,
+        config: dict[str, Any],
+        plan: pa.Table,
+        provenance: Provenance,
+        device: str,
+        modules: Mapping[str, str],
     ) -> None:
         """Take the plan; once a worker."""
         self._plan, self._provenance, self._device = plan, provenance, device
+        self._modules = modules
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin another pack in the same process."""
         rows = read_rows(new_config["pack"])
         self._deliveries: Iterator[Delivery | None] = work(
-            self._plan, rows, self._provenance, self._device
+            self._plan, rows, self._provenance, self._device, self._modules
         )
         self._ready = False
         return True

@@ -1,11 +1,13 @@
 """One trial of a results folder: what is known of it, and training it again to see."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sweeper.run.executor import ExecutorError
+from sweeper.run.worker import import_modules
+from sweeper.spec.modules import UserModule
 from sweeper.spec.sweep import open_text
 from sweeper.spec.trial import Trial, trials
 from sweeper.store.lookup import checked, find, the_only
@@ -31,12 +33,14 @@ class Single:
         fingerprint: By which the folder knows it; of older numerics the trial's own is another.
         record: Its record; None where it is only planned.
         curve: Its curve; None likewise.
+        modules: Texts of users' modules that its sweep was run with, by label.
     """
 
     trial: Trial
     fingerprint: str
     record: Row | None
     curve: Row | None
+    modules: dict[str, str]
 
 
 def open_trial(folder: ResultsFolder, prefix: str) -> Single:
@@ -48,12 +52,14 @@ def open_trial(folder: ResultsFolder, prefix: str) -> Single:
     prefix = checked(prefix)
     if found := find(folder, prefix):
         record, curve = found
-        return Single(Trial.from_row(record), record["fingerprint"], record, curve)
+        modules = _modules(folder, record["spec_digest"])
+        return Single(Trial.from_row(record), record["fingerprint"], record, curve, modules)
     run = folder.latest_run()
     if run is None:
         raise ResultsError(f"{folder.path}: no run has begun here")
     digest = run["spec_digest"]
-    plan = open_text(folder.spec(digest), f"{folder.path}/specs/{digest}.yaml").plan
+    path = f"{folder.path}/specs/{digest}.yaml"
+    plan = open_text(folder.spec(digest), path, folder.spec_modules(digest)).plan
     planned = plan["fingerprint"].to_pylist()
     name = the_only((one for one in planned if one.startswith(prefix)), prefix)
     if name is None:
@@ -62,11 +68,16 @@ def open_trial(folder: ResultsFolder, prefix: str) -> Single:
             "the column fingerprint of the records, and `sweeper status` gives those of failures"
         )
     (trial,) = trials(plan.take([planned.index(name)]))
-    return Single(trial, name, None, None)
+    return Single(trial, name, None, None, _modules(folder, digest))
+
+
+def _modules(folder: ResultsFolder, digest: str) -> dict[str, str]:
+    found = [UserModule(name, text) for name, text in folder.spec_modules(digest).items()]
+    return {module.label: module.text for module in found}
 
 
 def train_again(
-    trial: Trial, device: str, watch: Callable[[Trial, Curve], None]
+    trial: Trial, device: str, watch: Callable[[Trial, Curve], None], modules: Mapping[str, str]
 ) -> tuple[Row, Row, str]:
     """Train one trial in this process; what it raises is raised.
 
@@ -74,17 +85,19 @@ def train_again(
         trial: It.
         device: A torch device, or "auto".
         watch: Called with it and its curve after each evaluation.
+        modules: Texts of users' modules, by label.
 
     Returns:
         The record and the curve that it would have left, and the device it was trained on.
 
     Raises:
-        ExecutorError: This process cannot use the device.
+        ExecutorError: This process cannot use the device, or import a module of the trial.
     """
     from sweeper.learn.train import train, usable_device
 
     try:
         device = usable_device(device)
+        import_modules([trial], modules)
     except RuntimeError as error:
         raise ExecutorError(str(error)) from error
     ended = [result for results in train([trial], device, watch=watch) for result in results]

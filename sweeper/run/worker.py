@@ -1,13 +1,13 @@
 """What a worker does with a pack; the only part of `run` that loads torch, and only when called."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from sweeper.spec.trial import trials
+from sweeper.spec.trial import Trial, trials
 from sweeper.store.provenance import Provenance, host
 from sweeper.store.records import curves_table, records_table
 
@@ -32,7 +32,11 @@ class Delivery:
 
 
 def work(
-    plan: pa.Table, rows: Sequence[int], provenance: Provenance, device: str
+    plan: pa.Table,
+    rows: Sequence[int],
+    provenance: Provenance,
+    device: str,
+    modules: Mapping[str, str] | None = None,
 ) -> Iterator[Delivery | None]:
     """Train the given rows of a plan.
 
@@ -41,9 +45,10 @@ def work(
         rows: Of one shape.
         provenance: For the records.
         device: A torch device, or "auto": a GPU where this worker sees one.
+        modules: Texts of users' modules, by label; imported where a trial names one.
 
     Raises:
-        RuntimeError: At the first item: this worker cannot use the device.
+        RuntimeError: At the first item: this worker cannot use the device, or import a module.
 
     Yields:
         None once all is ready; then at every evaluation what has ended since the last one, or None.
@@ -52,6 +57,7 @@ def work(
 
     device = usable_device(device)
     pack = trials(plan.take(rows))
+    import_modules(pack, modules or {})
     yield None
     places = {trial.fingerprint: place for place, trial in enumerate(pack)}
     for ended in train(pack, device):
@@ -68,3 +74,27 @@ def work(
             f"{host()}, process {os.getpid()}",
             ended_at,
         )
+
+
+def import_modules(pack: Sequence[Trial], modules: Mapping[str, str]) -> None:
+    """Import the users' modules that trials name.
+
+    Args:
+        pack: The trials.
+        modules: Texts, by label.
+
+    Raises:
+        RuntimeError: A module is missing, or raises.
+    """
+    labels = dict.fromkeys(label for trial in pack for label in trial.modules.split())
+    if not labels:
+        return
+    from sweeper.learn.modules import load
+
+    for label in labels:
+        if label not in modules:
+            raise RuntimeError(f"the text of module {label} is not known here")
+        try:
+            load({label: modules[label]})
+        except Exception as error:
+            raise RuntimeError(f"module {label} cannot be imported: {error!r}") from error

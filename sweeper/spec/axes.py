@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 import numpy as np
 from pydantic import (
@@ -98,7 +98,10 @@ def _name_of(kind: str) -> Any:  # noqa: ANN401
 
 
 if TYPE_CHECKING:
-    NetworkName = ActivationName = LossName = OptimizerName = str
+    NetworkName: TypeAlias = str
+    ActivationName: TypeAlias = str
+    LossName: TypeAlias = str
+    OptimizerName: TypeAlias = str
 else:
     NetworkName, ActivationName, LossName, OptimizerName = map(_name_of, EXTENSIBLE)
 

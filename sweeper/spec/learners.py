@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sweeper.spec.trial import DEFAULTS
 
 Mask = NDArray[np.bool_]
-Values = Mapping[str, Any]
+Values = Mapping[Any, Any]
 """For each field of the table one value for all trials, or an array of one a trial."""
 
 CHOICES: dict[str, dict[str, str]] = {

@@ -45,7 +45,7 @@ _WHOLE = {
 }  # fmt: skip
 
 
-def expand(spec: SweepSpec, document: Document) -> pa.Table:
+def expand(spec: SweepSpec, document: Document, modules: str = "") -> pa.Table:
     """Every trial of a spec once, as PLAN_SCHEMA, sorted by task, rates, seeds and n_train.
 
     Where n_c is searched these are the candidates: for each combination of the other axes,
@@ -54,6 +54,7 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
     Args:
         spec: The spec.
         document: The file that it was read from, for the places of problems.
+        modules: Labels of the users' modules, for trials with learners that are not built in.
 
     Raises:
         SpecError: Combinations that cannot be run, each kind of problem once for each axis value.
@@ -81,7 +82,7 @@ def expand(spec: SweepSpec, document: Document) -> pa.Table:
         raise SpecError(document.path, problems)
     columns, tasks = with_tasks(spec, _without_excluded(spec, _combinations(axes, groups)))
     problems, sound = task_problems(spec, tasks, document)
-    learners, more = with_learners(spec, columns, document)
+    learners, more = with_learners(spec, columns, modules, document)
     problems += more
     n_train, more = _n_train(spec, columns, tasks, sound, document)
     problems += more
@@ -321,7 +322,7 @@ def _some(wrong: set[float] | list[str]) -> str:
 def _table(
     spec: SweepSpec, columns: Columns, tasks: list[PlannedTask], learners: dict[str, Any]
 ) -> pa.Table:
-    varying = [name for name in FIELDS if name in columns]
+    varying = [name for name in (*FIELDS, "modules") if name in columns]
     frame = pd.DataFrame(
         {name: columns[name] for name in varying}
         | {

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sweeper.spec.learners import CHOICES, FIELDS, OPTIONS, REQUIRED, RULES, Option
+from sweeper.spec.learners import CHOICES, EXTENSIBLE, FIELDS, OPTIONS, REQUIRED, RULES, Option
 from sweeper.spec.load import Document
 from sweeper.spec.model import Model, SweepSpec, Training
 from sweeper.spec.planned import Columns, axis_texts
@@ -22,17 +22,19 @@ _KEYS = (
 
 
 def with_learners(
-    spec: SweepSpec, columns: Columns, document: Document
+    spec: SweepSpec, columns: Columns, modules: str, document: Document
 ) -> tuple[dict[str, Any], list[Problem]]:
     """The fields of Trial that say how it is trained, and combinations that cannot be.
 
     Args:
         spec: The spec.
         columns: Its combinations; axes of texts as places in `axis_texts`.
+        modules: Labels of the users' modules.
         document: The file that it was read from, for the places of problems.
 
     Returns:
-        For each field of the table an array, or one value for all trials; and the problems.
+        For each field of the table, and for modules, an array, or one value for all trials; and
+        the problems.
     """
     texts = axis_texts(spec)
     values = {name: _written(spec, columns, texts, name) for name in FIELDS}
@@ -44,6 +46,9 @@ def with_learners(
         values[name] = DEFAULTS[name] if value is None else value
     if not problems:
         problems = _broken_rules(spec, values | {"max_steps": columns["max_steps"]}, document)
+    own = [~np.isin(values[kind], list(CHOICES[kind])) for kind in EXTENSIBLE]
+    theirs = np.logical_or.reduce(np.broadcast_arrays(*own))
+    values["modules"] = np.where(theirs, modules, "") if theirs.shape else modules * bool(theirs)
     return values, problems
 
 

@@ -1,6 +1,7 @@
 """The door: a spec's path in, a sweep that can be run out, or every problem at once."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 
 from sweeper.spec.load import Document, parse, read_text, validate, validated
 from sweeper.spec.model import SweepSpec
+from sweeper.spec.modules import UserModule, find_modules
 from sweeper.spec.plan import expand
 from sweeper.spec.problems import Problem, SpecError
 
@@ -40,17 +42,27 @@ class Sweep:
         plan: Every trial once, as `sweeper.spec.plan.PLAN_SCHEMA`; where n_c is searched, every
             candidate.
         required: Fingerprints of those of them that are run whatever comes.
+        path: Where the spec comes from.
+        modules: Users' modules that it names.
     """
 
     spec: SweepSpec
     text: str
     plan: pa.Table
     required: pa.Array
+    path: str | Path = ""
+    modules: tuple[UserModule, ...] = ()
 
     @property
     def digest(self) -> str:
-        """Names the text of the spec."""
-        return hashlib.blake2b(self.text.encode(), digest_size=8).hexdigest()
+        """Names the text of the spec, and of its modules."""
+        parts = [self.text, *(module.label for module in self.modules)]
+        return hashlib.blake2b("\0".join(parts).encode(), digest_size=8).hexdigest()
+
+    @property
+    def module_texts(self) -> dict[str, str]:
+        """The texts of the users' modules, by label: what workers import."""
+        return {module.label: module.text for module in self.modules}
 
     def with_resources(self, changes: dict[str, Any]) -> "Sweep":
         """The same sweep with other resources for its workers; no trial changes."""
@@ -67,12 +79,13 @@ def open_sweep(path: str | Path) -> Sweep:
     return open_text(read_text(Path(path)), path)
 
 
-def open_text(text: str, path: str | Path) -> Sweep:
+def open_text(text: str, path: str | Path, modules: Mapping[str, str] | None = None) -> Sweep:
     """Validate and expand the text of a spec.
 
     Args:
         text: YAML.
-        path: Where it comes from, for messages.
+        path: Where it comes from, for messages; its modules are looked for beside it.
+        modules: Texts of its modules by name, to be taken instead.
 
     Raises:
         SpecError: Every problem, those of single fields and those of their combinations.
@@ -83,12 +96,14 @@ def open_text(text: str, path: str | Path) -> Sweep:
     except SpecError as error:
         more = _combination_problems(document, error)
         raise SpecError(path, error.problems + more) from None
-    plan = required = expand(spec, document)
+    found = find_modules(spec.modules, document, modules)
+    labels = " ".join(sorted(module.label for module in found))
+    plan = required = expand(spec, document, labels)
     if spec.search.kind == "boundary":
         required = plan.slice(0, 0)
     elif spec.search.kind == "refine":
-        required = expand(spec.model_copy(update={"design": "grid"}), document)
-    return Sweep(spec, text, plan, required["fingerprint"].combine_chunks())
+        required = expand(spec.model_copy(update={"design": "grid"}), document, labels)
+    return Sweep(spec, text, plan, required["fingerprint"].combine_chunks(), path, found)
 
 
 def _combination_problems(document: Document, error: SpecError) -> list[Problem]:

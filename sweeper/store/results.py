@@ -6,6 +6,7 @@
       runs/<run>.json                who ran what, where and when
       state/<run>.json               where a run stands or how it ended, kept fresh by its driver
       specs/<digest>.yaml            each spec as run
+      specs/<digest>/<name>.py       modules of its own that it was run with
       logs/<run>.log                 what Ray had to say
       figures/                       what `sweeper figures` drew
       report.html                    what `sweeper report` wrote
@@ -21,7 +22,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,6 +208,22 @@ class ResultsFolder:
         except (ValueError, OSError) as error:
             raise ResultsError(f"{path}: cannot read this spec: {error}") from error
 
+    def spec_modules(self, digest: str) -> dict[str, str]:
+        """The texts of the modules that a spec was run with, by name.
+
+        Raises:
+            ResultsError: One cannot be read.
+        """
+        folder = pafs.FileSelector(f"{self.path}/specs/{digest}", allow_not_found=True)
+        found = {}
+        for info in self.filesystem.get_file_info(folder):
+            if info.extension == "py":
+                try:
+                    found[info.base_name[:-3]] = self._read_bytes(info.path).decode()
+                except (ValueError, OSError) as error:
+                    raise ResultsError(f"{info.path}: cannot read this module: {error}") from error
+        return found
+
     def _read_run(self, path: str) -> dict[str, Any]:
         try:
             found: dict[str, Any] = json.loads(self._read_bytes(path))
@@ -276,8 +293,10 @@ class ResultsFolder:
         self._write_bytes(f"profile/{run_id}.json", trace)
         return f"{self.path}/profile/{run_id}.json"
 
-    def write_spec(self, digest: str, text: str) -> None:
-        """Keep a spec as it was run."""
+    def write_spec(self, digest: str, text: str, modules: Mapping[str, str] | None = None) -> None:
+        """Keep a spec as it was run, and its modules' texts by name."""
+        for name, module in (modules or {}).items():
+            self._write_bytes(f"specs/{digest}/{name}.py", module.encode())
         self._write_bytes(f"specs/{digest}.yaml", text.encode())
 
     def _write_parquet(self, name: str, table: pa.Table) -> None:

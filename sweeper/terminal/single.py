@@ -102,7 +102,7 @@ def debug(folder: ResultsFolder, prefix: str, device: str | None, debugger: bool
     _print_line(["step", *_MEASURED])
     try:
         found, curve, used = train_again(
-            known.trial, device or ("cpu" if was == "unknown" else was), _print_last
+            known.trial, device or ("cpu" if was == "unknown" else was), _print_last, known.modules
         )
     except ExecutorError:
         raise

@@ -8,7 +8,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 import click
 from rich.console import Console
 
-from benchmarks import engine, law, linear, memory, optimizers, overhead, sweep
+from benchmarks import engine, law, learners, linear, memory, optimizers, overhead, sweep
 from benchmarks.origin import origin
 from benchmarks.report import show, write
 
@@ -19,6 +19,7 @@ BENCHMARKS = {
     "linear": linear.measure,
     "memory": memory.measure,
     "law": law.measure,
+    "learners": learners.measure,
     "optimizers": optimizers.measure,
 }
 

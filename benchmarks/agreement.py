@@ -43,20 +43,21 @@ def differences(
     return early, late
 
 
-def check(way: str, found: tuple[float, float]) -> None:
+def check(way: str, found: tuple[float, float], tolerance: float = TOLERANCE) -> None:
     """Refuse differences above the tolerance.
 
     Args:
         way: For the message.
         found: As `differences` gives them.
+        tolerance: For both.
 
     Raises:
         DisagreementError: They are above it.
     """
-    if not max(found) <= TOLERANCE:
+    if not max(found) <= tolerance:
         raise DisagreementError(
             f"{way}: training losses differ by {found[0]:.1e} (relative) up to step {EARLY_STEPS} "
-            f"and by {found[1]:.1e} later; {TOLERANCE:.0e} is allowed"
+            f"and by {found[1]:.1e} later; {tolerance:.0e} is allowed"
         )
 
 

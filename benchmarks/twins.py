@@ -284,6 +284,27 @@ LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+def optimizers_of(twin: Twin, trial: Trial) -> list[torch.optim.Optimizer]:
+    """The trial's optimizer for all weights; Muon for the hidden matrices, with Adam for the rest.
+
+    Queries, keys and values of `TransformerTwin` are one matrix, which Muon would take as one.
+    """
+    rates: dict[str, Any] = {"lr": trial.learning_rate, "weight_decay": trial.weight_decay}
+    momentum: dict[str, Any] = {"momentum": trial.momentum, "nesterov": trial.nesterov}
+    betas = trial.beta1, trial.beta2
+    match trial.optimizer:
+        case "adam":
+            return [torch.optim.Adam(twin.parameters(), betas=betas, **rates)]
+        case "adamw":
+            return [torch.optim.AdamW(twin.parameters(), betas=betas, **rates)]
+        case "sgd":
+            return [torch.optim.SGD(twin.parameters(), **rates, **momentum)]
+    hidden = [one for name, one in twin.named_parameters() if name.startswith("hidden")]
+    rest = [one for name, one in twin.named_parameters() if not name.startswith("hidden")]
+    muon = torch.optim.Muon(hidden, adjust_lr_fn=trial.muon_scaling, **rates, **momentum)
+    return [muon, torch.optim.Adam(rest, betas=betas, **rates)]
+
+
 def train_twin(trial: Trial, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Curve:
     """Train one trial to its last step.
 
@@ -298,15 +319,15 @@ def train_twin(trial: Trial, device: str = "cpu", dtype: torch.dtype = torch.flo
     twin = new_twin(trial, device, dtype)
     data = data_of(trial, twin.one_hot, device, dtype)
     values = LOSSES[trial.loss]
-    optimizer = torch.optim.Adam(
-        twin.parameters(), lr=trial.learning_rate, weight_decay=trial.weight_decay
-    )
+    optimizers = optimizers_of(twin, trial)
     evaluations = set(evaluation_steps(trial.max_steps, trial.eval_every))
     curve = Curve()
     for step in range(1, trial.max_steps + 1):
-        optimizer.zero_grad()
+        for optimizer in optimizers:
+            optimizer.zero_grad()
         values(twin(data.train), data.train_targets).mean().backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         if step in evaluations:
             twin.eval()
             with torch.no_grad():

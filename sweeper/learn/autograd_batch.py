@@ -27,6 +27,9 @@ from sweeper.spec.trial import Trial
 if TYPE_CHECKING:
     from sweeper.learn.network import Network, Parameter
 
+_EVALUATED_TUPLES = 1024
+"""Of all trials at once, at the least: of fewer the calls take longer than the work."""
+
 
 class AutogradBatch:
     """B trials of a network on a device; see `sweeper.learn.network.Batch`.
@@ -104,8 +107,9 @@ class AutogradBatch:
         T = labels.shape[1]
         found = self.weights.new_empty(B, 2, T)  # loss and correctness of every tuple
         with self._mixed():
-            for first in range(0, T, self._sets.longest):  # takes no more room than training
-                part = slice(first, first + self._sets.longest)
+            rows = max(self._sets.longest, _EVALUATED_TUPLES // B)  # no more room than training
+            for first in range(0, T, rows):
+                part = slice(first, first + rows)
                 inputs = self._every[part].expand(B, -1, -1)
                 outputs = _adjusted(network, network.outputs(self._values, inputs))
                 found[:, 0, part] = network.loss.values(outputs, labels[:, part])

@@ -36,6 +36,7 @@ WRITTEN: dict[str, dict[str, set[str]]] = {
     "linear": {"linear_trials": {"trials", "seconds"}, "linear_steps": {"step_flops", "step_us"}},
     "memory": {"memory": {"torch_bytes", "array_bytes", "estimate_bytes", "off", "goal", "met"}},
     "law": {"law": {"seeds", "trials", "seconds"}, "law_goals": {"each_run", "grid_s", *GOALS}},
+    "learners": {"learners": {"network", "ours_us", "twin_us", "ratio", "late_difference"}},
     "optimizers": {"optimizers": {"ours_us", "fused_us", "foreach_us", "ratio"}},
 }
 

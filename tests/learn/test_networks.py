@@ -11,10 +11,11 @@ from scipy.stats import ks_2samp
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.twins import TWINS, new_twin, train_twin
+from sweeper.learn import autograd_batch
 from sweeper.learn.learner import batch_of, initial_weights, network_of
 from sweeper.learn.train import train
 from sweeper.spec.trial import Trial
-from sweeper.store.records import Curve, TrialResult
+from sweeper.store.records import Curve, Outcome, TrialResult
 
 Make = Callable[..., Trial]
 
@@ -170,28 +171,13 @@ def test_muon_takes_hidden_matrices(trial: Make, name: str) -> None:
         assert one.inputs_first
 
 
-def matrix_flops(one: Trial) -> int:
-    """Operations of the matrix products of a step: 2 forward, 4 back, for each multiplication."""
-    n, K, M, P = one.n_train, one.hidden_size, one.group_order, one.operands
-    d, read_out = one.embedding_size, 6 * n * K * M
-    match one.network:
-        case "product":
-            return read_out
-        case "embedding" | "two_layer_embedded":
-            return 6 * P * M * d * K + read_out
-        case "complex":
-            return 2 * read_out
-        case "residual":
-            return 6 * n * K * K * (one.layers - 2) + read_out
-    tokens = P * M + 1
-    looked_up = 2 * tokens * d * d  # K and V
-    return 6 * (looked_up + d * d + n * (d * d + 2 * d * K + d * M))
-
-
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "blocks" not in name])
-def test_operations_are_those_of_the_matrix_products(trial: Make, name: str) -> None:
-    one = trial(7, 30, hidden_size=12, **NETWORKS[name])
-    assert network_of(one).step_flops() == matrix_flops(one) == counted(one)
+@pytest.mark.parametrize("changes", [{}, {"operands": 3}, {"batch_size": 20}], ids=str)
+def test_operations_are_those_of_the_matrix_products(
+    trial: Make, name: str, changes: dict[str, int]
+) -> None:
+    one = trial(7, 30, hidden_size=12, **NETWORKS[name] | changes)
+    assert network_of(one).step_flops() == counted(one)
 
 
 def counted(one: Trial) -> int:
@@ -209,6 +195,7 @@ def test_attention_s_operations_are_counted_too(trial: Make, name: str) -> None:
     one = trial(7, 30, hidden_size=12, **NETWORKS[name])
     n, L, d = 30, 3, 8
     attention = 2 * 6 * n * L * L * d
+    assert autograd_batch.step_flops(network_of(one)) == counted(one) + attention
     assert network_of(one).step_flops() == counted(one) + attention
 
 
@@ -230,3 +217,55 @@ def test_memory_is_estimated_from_above(trial: Make, kind: dict[str, Any]) -> No
     ordered = sorted(events, key=lambda event: event.start_ns())
     peak = max(np.cumsum([event.nbytes() for event in ordered]))
     assert peak < network_of(one).batch_bytes(2, "cpu") < 3 * peak
+
+
+QUICK = {"hidden_size": 64, "learning_rate": 0.01, "weight_decay": 3e-3}
+GENERALIZING: dict[str, dict[str, Any]] = {
+    "two layers, embedded": QUICK | {"network": "two_layer_embedded", "embedding_size": 32},
+    "embedding": QUICK | {"network": "embedding", "embedding_size": 32},
+    "product": QUICK | {"network": "product", "weight_decay": 1e-3},
+    "complex": QUICK | {"network": "complex", "weight_decay": 1e-3},
+    "residual": QUICK
+    | {"network": "residual", "layers": 3, "learning_rate": 0.005, "weight_decay": 1e-3},
+}
+
+
+@pytest.mark.parametrize("name", GENERALIZING)
+def test_a_network_generalizes(trial: Make, name: str) -> None:
+    """Addition modulo 11 from three quarters of the pairs, all test pairs right."""
+    one = trial(11, 90, max_steps=1500, target_test_accuracy=0.99, **GENERALIZING[name])
+    (found,) = results([one]).values()
+    assert found.outcome is Outcome.GENERALIZED
+    assert found.fit_step is not None
+    assert found.generalization_step is not None
+    assert found.generalization_step > found.fit_step
+
+
+TRANSFORMER = {
+    "network": "transformer", "layers": 1, "heads": 4, "embedding_size": 32, "hidden_size": 64,
+    "activation": "relu", "loss": "cross_entropy", "optimizer": "adamw", "learning_rate": 0.01,
+    "weight_decay": 1.0,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_a_transformer_fits_its_training_pairs(trial: Make, layers: int) -> None:
+    one = trial(11, 60, max_steps=100, **TRANSFORMER | {"layers": layers})
+    (found,) = results([one]).values()
+    assert found.fit_step is not None
+
+
+@pytest.mark.parametrize("kind", [NETWORKS["batch norm"], NETWORKS["residual"]], ids=str)
+def test_deeper_nets_fit_their_training_pairs(trial: Make, kind: dict[str, Any]) -> None:
+    one = trial(11, 60, max_steps=100, **kind | {"hidden_size": 64})
+    (found,) = results([one]).values()
+    assert found.fit_step is not None
+
+
+@pytest.mark.slow
+def test_a_transformer_generalizes(trial: Make) -> None:
+    """As in Nanda et al. 2023, smaller: AdamW, weight decay 1, most of all pairs."""
+    one = trial(17, 220, max_steps=1500, target_test_accuracy=0.99, **TRANSFORMER)
+    (found,) = results([one]).values()
+    assert found.outcome is Outcome.GENERALIZED
+    assert found.generalization_step > found.fit_step + 300  # type: ignore[operator]

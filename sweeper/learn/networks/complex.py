@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from sweeper.learn.data import samples_in_step
 from sweeper.learn.network import Network, Parameter, summed_rows, uniform
 from sweeper.learn.registry import networks
 
@@ -33,3 +34,7 @@ class Complex(Network):
         x, y = summed_rows(parameters["W"], inputs).chunk(2, -1)
         squared = torch.cat([(x + y) * (x - y), -2.0 * x * y], -1)
         return torch.bmm(squared, parameters["V"])
+
+    def step_flops(self) -> int:
+        """12·n·K·M: of the product's four real parts two are wanted."""
+        return 12 * samples_in_step(self.trial) * self.trial.hidden_size * self.M

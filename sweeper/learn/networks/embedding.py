@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from sweeper.learn.data import samples_in_step
 from sweeper.learn.network import (
     Network,
     Parameter,
@@ -42,3 +43,8 @@ class Embedding(Network):
         E, W, c, V, d = (parameters[name] for name in "EWcVd")
         table = embedded_rows(E, W) + c[:, None] / self.P  # a sample sums P of its rows
         return torch.baddbmm(d[:, None], self.activation(summed_rows(table, inputs)), V)
+
+    def step_flops(self) -> int:
+        """6·K·(P·M·e + n·M): E W for every operand and value, then V."""
+        n, e = samples_in_step(self.trial), self.trial.embedding_size
+        return 6 * self.trial.hidden_size * self.M * (self.P * e + n)

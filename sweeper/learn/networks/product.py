@@ -6,6 +6,7 @@ from functools import reduce
 import torch
 from torch import Tensor
 
+from sweeper.learn.data import samples_in_step
 from sweeper.learn.network import Network, Parameter, rows_of, uniform
 from sweeper.learn.registry import networks
 
@@ -33,3 +34,7 @@ class Product(Network):
         tables = parameters["E"].chunk(self.P, 1)
         rows = (rows_of(table, inputs[..., j]) for j, table in enumerate(tables))
         return torch.bmm(reduce(torch.mul, rows), parameters["V"])
+
+    def step_flops(self) -> int:
+        """6·n·K·M."""
+        return 6 * samples_in_step(self.trial) * self.trial.hidden_size * self.M

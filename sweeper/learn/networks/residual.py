@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from sweeper.learn.data import samples_in_step
 from sweeper.learn.network import Network, Parameter, constant, summed_rows, uniform
 from sweeper.learn.registry import networks
 
@@ -75,6 +76,11 @@ class Residual(Network):
             h = self.activation(x) if h is None else h + self.activation(x)
         assert h is not None
         return torch.bmm(h, parameters["V"])
+
+    def step_flops(self) -> int:
+        """6·n·K·((layers − 2)·K + M)."""
+        n, K = samples_in_step(self.trial), self.trial.hidden_size
+        return 6 * n * K * ((self.trial.layers - 2) * K + self.M)
 
 
 _NORM = ("gamma", "beta", "mean", "variance")

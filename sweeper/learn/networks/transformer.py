@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from sweeper.learn.data import samples_in_step
 from sweeper.learn.network import Network, Parameter, constant, normal, rows_of
 from sweeper.learn.registry import networks
 
@@ -98,3 +99,19 @@ class Transformer(Network):
         size = queries.shape[-1] // self.trial.heads
         weights = torch.softmax(scores * size**-0.5, 2)  # (B, n, L, heads)
         return (weights[..., None] * self._by_head(values)).sum(2).flatten(-2)
+
+    def step_flops(self) -> int:
+        """6 for each multiplication of the matrix products, with attention but in the last block.
+
+        There "=" alone asks, and its scores are sums of products, as are its weighted values.
+        """
+        M, P, K, d = self.M, self.P, self.trial.hidden_size, self.trial.embedding_size
+        n, L = samples_in_step(self.trial), self.P + 1
+        found, rows, asking = n * d * M, P * M + 1, 1  # U; tokens, "=" among them
+        for block in range(1, self.trial.layers + 1):
+            last = block == self.trial.layers
+            found += (2 * rows + (asking if last else rows)) * d * d  # K, V; Q
+            found += n * (1 if last else L) * d * (d + 2 * K)  # O; W and Y
+            found += 0 if last else 2 * n * L * L * d  # attention
+            rows, asking = n * L, n
+        return 6 * found

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from sweeper.learn.data import samples_in_step
 from sweeper.learn.network import (
     Network,
     Parameter,
@@ -39,3 +40,8 @@ class TwoLayerEmbedded(Network):
         table = embedded_rows(parameters["E"], parameters["W"])
         hidden = self.activation(summed_rows(table, inputs))
         return torch.bmm(hidden, parameters["V"])
+
+    def step_flops(self) -> int:
+        """6·K·(P·M·e + n·M): E W for every operand and value, then V."""
+        n, e = samples_in_step(self.trial), self.trial.embedding_size
+        return 6 * self.trial.hidden_size * self.M * (self.P * e + n)

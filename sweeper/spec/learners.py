@@ -197,6 +197,17 @@ RULES = [
         ("embedding_size",),
     ),
     Rule(
+        "causal",
+        "causal: false needs layers 2 or more",
+        'in the last block "=" alone asks, and nothing is behind it',
+        lambda v: (
+            (v["network"] == "transformer")
+            & ~np.asarray(v["causal"])
+            & (np.asarray(v["layers"]) == 1)
+        ),
+        ("layers",),
+    ),
+    Rule(
         "warmup_steps",
         "warmup_steps is less than max_steps",
         "the horizon has to lie behind the warm-up",

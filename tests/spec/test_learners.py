@@ -164,6 +164,11 @@ def test_learners_can_be_zipped_and_excluded() -> None:
              "is less than max_steps: the horizon has to lie behind the warm-up"],
         ),
         (
+            "model: {kind: transformer, causal: false}\n",
+            ["s.yaml:9 model.causal: found causal False, layers 1; causal: false needs layers 2 or "
+             'more: in the last block "=" alone asks, and nothing is behind it'],
+        ),
+        (
             "training: {momentum: 1, schedule: linear, batch_size: 1.5}\nmodel: {activation: x²}\n",
             ["s.yaml:9 training.batch_size: found 1.5; should be a whole number",
              "s.yaml:9 training.momentum: found 1; should be less than 1",
@@ -190,13 +195,13 @@ def test_every_rule_is_broken_by_something() -> None:
     for rule in RULES:
         trial = everything | {
             "network": np.array([rule.when.split()[0] if rule.field == "network" else
-                                 {"layers": "residual", "heads": "transformer",
-                                  "linear_term": "product", "ridge": "residual"}
+                                 {"layers": "residual", "heads": "transformer", "ridge": "residual",
+                                  "causal": "transformer", "linear_term": "product"}
                                  .get(rule.field, "two_layer")]),
             "loss": np.array(["stablemax"]), "batch_size": np.array([4]),
             "output_scale": np.array([0.0]), "output_multiplier": np.array([2.0]),
             "ridge": np.array([0.1]), "linear_term": np.array([0.1]), "layers": np.array([1]),
             "heads": np.array([3]), "embedding_size": np.array([4]),
-            "warmup_steps": np.array([5]),
+            "warmup_steps": np.array([5]), "causal": np.array([False]),
         }  # fmt: skip
         assert np.asarray(rule.broken(trial)).all(), rule.when

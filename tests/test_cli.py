@@ -1,14 +1,13 @@
 """What a user types and sees: help, tables, JSON, figures, exit codes."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 
-SWEEPER = [sys.executable, "-m", "sweeper.cli"]
+from tests.commands import called
+
 COMMANDS = [
     "plan",
     "run",
@@ -41,10 +40,7 @@ axes:
 
 def sweeper(*words: str, code: int = 0) -> str:
     """Standard output, and standard error where the command fails."""
-    answer = subprocess.run(
-        [*SWEEPER, *words], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert answer.returncode == code, answer.stdout + answer.stderr
+    answer = called(*words, code=code)
     return answer.stderr if code else answer.stdout
 
 

@@ -19,7 +19,7 @@ MEDIUM = """\
 name: medium
 axes:
   M: [11, 13]
-  n_train: {fraction: {from: 0.5, to: 0.9, count: 8}}
+  n_train: {fraction: {from: 0.5, to: 0.9, count: 6}}
   hidden_size: 64
   learning_rate: 0.005
   weight_decay: 0.0002
@@ -65,7 +65,7 @@ def wait_for_records(spec: Path, count: int, process: "subprocess.Popen[str]") -
     while process.poll() is None and time.monotonic() < deadline:
         if len(records(spec)) >= count:
             return
-        time.sleep(0.1)
+        time.sleep(0.2)
 
 
 def assert_ended_by_budget(said: str, spec: Path) -> None:

@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
     The tests that start Ray, the longest, come first and one after the other: Ray takes all cores.
     """
-    if config.getoption("dist", "no") != "loadgroup":
+    if not hasattr(config, "workerinput"):  # that a process of pytest-xdist has
         return
     for item in items:
         if not item.get_closest_marker("xdist_group"):

@@ -1,5 +1,5 @@
 # make demo    a sweep, its tables, figures and report, in results/quickstart/
-# make test    lint, types and the fast tests, JOBS=2 at a time; make test-slow adds the slow ones
+# make test    lint, types and the fast tests, JOBS=2 files at a time; make test-slow adds the slow ones
 # make browser Chromium for the tests of the report, from apt; without one they are skipped
 # make bench   what is measured against other ways and the machine, in results/bench/;
 #              make bench BENCH="--only engine" measures less, see python -m benchmarks --help
@@ -15,7 +15,7 @@ JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
+SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-slow browser bench calibrate lint format clean
 .DELETE_ON_ERROR:

@@ -24,20 +24,6 @@ axes:
 """
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where tests run side by side, those of a file stay together, for they share fixtures.
-
-    The tests that start Ray, the longest, come first and one after the other: Ray takes all cores.
-    """
-    if not hasattr(config, "workerinput"):  # that a process of pytest-xdist has
-        return
-    for item in items:
-        if not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-    items.sort(key=lambda item: item.get_closest_marker("xdist_group").args != ("ray",))
-
-
 @pytest.fixture
 def trial() -> Callable[..., Trial]:
     """Makes a Trial in the reference setting of the theory, with changes."""

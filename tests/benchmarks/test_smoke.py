@@ -22,8 +22,6 @@ from sweeper.store.records import Curve
 from sweeper.store.results import ResultsFolder
 from tests.commands import called
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 GOALS = {"measured", "goal", "met", "of_goal"}
 WRITTEN: dict[str, dict[str, set[str]]] = {
     "engine": {

@@ -19,8 +19,6 @@ from sweeper.store.results import ResultsFolder
 from tests.commands import called
 from tests.run.sweeps import inline, run
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 
 def slices(trace: dict[str, Any], process: str) -> dict[tuple[int, int], list[dict[str, Any]]]:
     """The slices of a process by lane, in order of time."""

@@ -31,8 +31,6 @@ from tests.run.sweeps import (
     wait_for_records,
 )
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:

@@ -33,8 +33,6 @@ MEASURED_ELSEWHERE = [
     "wall_time_s", "setup_s", "evaluation_s", "started_at", "run_id", "pack_size", "spec_digest",
 ]  # fmt: skip
 
-pytestmark = pytest.mark.xdist_group("ray")
-
 
 def run(folder: Path, trackers: str, *options: str, code: int = 0, **environment: str) -> str:
     """Run the spec in a folder with some trackers; what it printed."""

@@ -28,7 +28,7 @@ def started(
     """A command in a process of its own."""
     answer = subprocess.run(
         [*SWEEPER, *map(str, words)],
-        capture_output=True, text=True, timeout=240, check=False, **options,
+        capture_output=True, text=True, timeout=280, check=False, **options,
     )  # fmt: skip
     assert answer.returncode == code, answer.stdout + answer.stderr
     return answer

@@ -61,7 +61,7 @@ def table(spec: Path, results: str = "results") -> pd.DataFrame:
 
 def wait_for_records(spec: Path, count: int, process: "subprocess.Popen[str]") -> None:
     """Until a running sweep has at least this many records."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while process.poll() is None and time.monotonic() < deadline:
         if len(records(spec)) >= count:
             return

@@ -53,7 +53,7 @@ def advise(fit: LawFit, check: HorizonCheck, cells: pd.DataFrame) -> Advice:
     """What the power law of one setting decides, and what to add.
 
     Args:
-        fit: As `fit_power_law` gives it.
+        fit: The power law, as `fit_law` gives it.
         check: The horizon check of its setting.
         cells: Its thresholds.
     """

@@ -7,7 +7,7 @@ so under all. So groups stay the units. Each group is fitted over its own settin
 
 which takes its effect out of its slopes; then the slopes c_g are averaged over groups, with t
 intervals on (groups − 1) degrees of freedom, and the a_g are thresholds like any others, at the
-mean covariates, for `fit_power_law` and all other fits. Settings that no straight line in log z
+mean covariates, for `fit_law` and all other fits. Settings that no straight line in log z
 fits err alike in all groups: `misfit` says by how much.
 """
 

@@ -1,17 +1,18 @@
 """What `sweeper fit` prints: laws, their comparison, and what they mean."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table as Shown
 
 import analysis
+from analysis.export import Export
+from analysis.paper_tables import comparison_latex, law_latex
 from analysis.tables import (
     Plain,
-    Table,
     declared_summary,
     declared_table,
     law_summary,
@@ -20,6 +21,7 @@ from analysis.tables import (
     rivals_table,
 )
 from sweeper.store.results import ResultsError
+from sweeper.terminal.tables import rich_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,10 +89,7 @@ def _thresholds(
         found = analysis.limits_as_thresholds(analysis.threshold_limits(records))
         return analysis.with_dim(found, dim), {}
 
-    def power_law(cells: pd.DataFrame) -> analysis.LawFit:
-        return analysis.fit_power_law(analysis.with_dim(cells, dim))
-
-    checks = {check.setting: check for check in analysis.horizon_check(records, power_law)}
+    checks = {check.setting: check for check in analysis.horizon_check(records, dim=dim)}
     return analysis.with_dim(analysis.thresholds(records), dim), checks
 
 
@@ -101,10 +100,10 @@ def _fitted(
     bootstrap: int,
 ) -> Fitted:
     return Fitted(
-        analysis.fit_power_law(cells),
-        analysis.fit_theorem4(cells),
+        analysis.fit_law(cells),
+        analysis.fit_law(cells, analysis.Form.THEOREM_4),
         analysis.fit_censored(cells),
-        [analysis.fit_declared(cells, law, bootstrap) for law in declared],
+        [analysis.fit_law(cells, law, bootstrap=bootstrap) for law in declared],
         analysis.compare_laws(cells, declared),
         check,
     )
@@ -124,15 +123,85 @@ def plain_fits(found: list[Fitted]) -> list[dict[str, Plain]]:
     ]
 
 
+def fit_tables(found: list[Fitted]) -> list[Export]:
+    """The laws and their comparison, for files.
+
+    The laws have the columns of `LawFit.to_frame`, and horizon_check and horizon_drift: no verdict
+    rests on a law unless the check is `stable`. δ and C of Theorem 4 stand where the thresholds
+    give them, with the interval that the grid leaves. "power law, censored" counts the groups above
+    what was run too; only its β has an interval.
+    """
+    laws = pd.concat([_law_frame(one) for one in found], ignore_index=True)
+    rivals = [
+        one.rivals.assign(setting=one.power_law.setting) for one in found if one.power_law.law
+    ]
+    tables = [Export("laws", laws, law_latex)]
+    if rivals:
+        compared = pd.concat(rivals, ignore_index=True)
+        compared.insert(0, "setting", compared.pop("setting"))
+        tables.append(Export("comparison", compared, comparison_latex))
+    return tables
+
+
+def _law_frame(one: Fitted) -> pd.DataFrame:
+    parts = [one.power_law.to_frame(), one.theorem4.to_frame()]
+    stable = one.check is None or one.check.status is analysis.HorizonStatus.STABLE
+    if one.theorem4.law and stable:
+        parts.append(_constants(one.theorem4))
+    if one.censored.beta:
+        parts.append(_censored(one))
+    frame = pd.concat([*parts, *(law.to_frame() for law in one.declared)], ignore_index=True)
+    checked = one.check.status.name.lower() if one.check else "not_checked"
+    drift = math.nan if one.check is None or one.check.drift is None else one.check.drift
+    return frame.assign(horizon_check=checked, horizon_drift=drift)
+
+
+def _constants(fit: analysis.LawFit) -> pd.DataFrame:
+    """The rows of δ and C, where there are these two."""
+    assert fit.law
+    found = analysis.constants(fit.law)
+    like = fit.to_frame().iloc[:1].assign(low=math.nan, high=math.nan)
+    if found.delta is None or found.C is None:
+        return like[:0]
+    ends = {"low_with_grid": found.delta.low, "high_with_grid": found.delta.high}
+    delta = like.assign(parameter="delta", estimate=found.delta.value, **ends)
+    return pd.concat([delta, like.assign(parameter="C", estimate=found.C)])
+
+
+def _censored(one: Fitted) -> pd.DataFrame:
+    """The rows of the power law with the groups above what was run."""
+    found, nan = one.censored, math.nan
+    assert found.beta
+    numbers = {
+        "n_star": (found.n_star, nan, nan),
+        "beta": (found.beta.value, found.beta.low, found.beta.high),
+        "gamma": (found.gamma, nan, nan),
+    }
+    frame = one.power_law.to_frame()
+    told = pd.DataFrame([numbers[name] for name in frame["parameter"]], dtype=float)
+    frame[["estimate", "low", "high"]] = told.to_numpy()
+    return frame.assign(
+        law="power law, censored",
+        low_with_grid=nan,
+        high_with_grid=nan,
+        n_groups=len(found.measured) + len(found.censored),
+        residual_sd=found.residual_sd,
+        dof=pd.array([pd.NA] * len(frame), "Int64"),
+        aicc=nan,
+    )
+
+
 def print_fits(found: list[Fitted], console: Console) -> None:
     """Tables, then the verdict in words."""
     for one in found:
         laws = law_table([one.power_law, one.theorem4])
-        console.print(_shown(Table(laws.columns[1:], [row[1:] for row in laws.rows])))
+        console.print(rich_table(laws.columns[1:], [row[1:] for row in laws.rows]))
         if one.declared:
-            console.print(_shown(declared_table(one.declared)))
+            declared = declared_table(one.declared)
+            console.print(rich_table(declared.columns, declared.rows))
         if one.power_law.law:
-            console.print(_shown(rivals_table(one.rivals)))
+            rivals = rivals_table(one.rivals)
+            console.print(rich_table(rivals.columns, rivals.rows))
         sentences = [
             analysis.verdict(one.power_law, one.check),
             analysis.theorem4_constants(one.theorem4, one.check),
@@ -143,12 +212,3 @@ def print_fits(found: list[Fitted], console: Console) -> None:
         ]
         for text in sentences:
             console.print(text, highlight=False, markup=False)
-
-
-def _shown(table: Table) -> Shown:
-    shown = Shown(box=None, header_style="bold", pad_edge=False)
-    for place, column in enumerate(table.columns):
-        shown.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*row)
-    return shown

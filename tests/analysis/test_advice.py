@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import fit_power_law
+from analysis import fit_law
 from analysis.advice import Advice, Decision, advise, expected_half_width
 from analysis.horizon import HorizonCheck, HorizonStatus
 
@@ -16,7 +16,7 @@ ORDERS = np.array([23, 31, 41, 53, 71, 97, 127])
 def advice_on(
     cells: pd.DataFrame, status: HorizonStatus = HorizonStatus.STABLE, runs: int = 9
 ) -> Advice:
-    fit = fit_power_law(cells)
+    fit = fit_law(cells)
     check = HorizonCheck(fit.setting, status, {}, None, None)
     return advise(fit, check, cells.assign(n_runs=runs))
 
@@ -60,7 +60,7 @@ def test_undecided_says_which_orders_and_how_many_runs(cells: MakeFrame) -> None
 
 def test_the_expected_width_is_that_of_a_fit_to_such_thresholds(cells: MakeFrame) -> None:
     scatter = 0.03 * np.random.default_rng(0).standard_normal(len(ORDERS))
-    law = fit_power_law(cells(ORDERS, np.exp(scatter) * ORDERS**1.3, width=0.06)).law
+    law = fit_law(cells(ORDERS, np.exp(scatter) * ORDERS**1.3, width=0.06)).law
     assert law is not None
     expected = expected_half_width(ORDERS.astype(float), law, 0.03)
     assert expected == pytest.approx(law.quoted_beta.half_width)

@@ -12,8 +12,7 @@ from analysis import (
     censored_words,
     fit_censored,
     fit_covariates,
-    fit_power_law,
-    fit_theorem4,
+    fit_law,
 )
 
 MakeFrame = Callable[..., pd.DataFrame]
@@ -38,7 +37,7 @@ def test_a_censored_group_that_says_nothing_changes_nothing(cells: MakeFrame, fo
     """Its bound is far below the law; then the interval is that of least squares."""
     table = cut_off(cells, scattered(1), 9 * 90**1.25)
     table.loc[table["status"] == "none_generalized", "n_low"] = 10.0
-    law = (fit_power_law if form is Form.POWER else fit_theorem4)(table).law
+    law = fit_law(table, form).law
     found = fit_censored(table, form)
     assert found.status is CensoredStatus.OK
     assert found.beta.value == pytest.approx(law.beta.value, abs=1e-4)
@@ -53,7 +52,7 @@ def test_groups_above_the_largest_size_raise_the_exponent_they_were_left_out_of(
 ) -> None:
     table = cut_off(cells, np.minimum(scattered(1), 3000.0), 9 * 67**1.25)
     table.loc[table["status"] == "none_generalized", "n_low"] = 9 * 127**1.3
-    found, law = fit_censored(table), fit_power_law(table).law
+    found, law = fit_censored(table), fit_law(table).law
     assert found.beta.value > law.beta.value
     assert len(found.measured) + len(found.censored) == len(ORDERS)
     assert censored_words(found).startswith("With G5, ")
@@ -74,7 +73,7 @@ def test_censored_intervals_cover_and_are_less_biased_than_leaving_out(cells: Ma
         found = fit_censored(table)
         hits += 1.25 in found.beta
         errors.append(found.beta.value - 1.25)
-        left_out.append(fit_power_law(table).law.beta.value - 1.25)
+        left_out.append(fit_law(table).law.beta.value - 1.25)
     assert 0.90 <= hits / 200 <= 0.99
     assert abs(np.mean(errors)) <= 0.015
     assert np.std(errors) < np.std(left_out)
@@ -104,7 +103,7 @@ def test_slopes_in_the_covariates_and_the_law_at_their_mean(cells: MakeFrame) ->
     assert 0.1 in found.slopes["weight_decay"]
     assert found.slopes["learning_rate"].half_width < 0.02
     assert found.at == pytest.approx({"learning_rate": 0.004, "weight_decay": 2**0.5 * 1e-4})
-    law = fit_power_law(found.thresholds).law
+    law = fit_law(found.thresholds).law
     assert (law.dof, 1.25 in law.beta) == (len(ORDERS) - 2, True)
     # The groups' scatter is common to their settings: pooling them would narrow the interval.
     assert law.beta.half_width > 0.04

@@ -10,9 +10,8 @@ import pytest
 from analysis import (
     FitStatus,
     compare_laws,
+    fit_law,
     fit_laws,
-    fit_power_law,
-    fit_theorem4,
     horizon_check,
     thresholds,
 )
@@ -38,7 +37,7 @@ def checked(fit: LawFit, status: HorizonStatus, drift: float | None = 0.001) -> 
 def test_a_verdict_names_the_setting_and_claims_consistency_not_proof(
     m_log_m: pd.DataFrame,
 ) -> None:
-    fit = fit_theorem4(m_log_m)
+    fit = fit_law(m_log_m, "Theorem 4")
     assert verdict(fit, checked(fit, HorizonStatus.STABLE)) == (
         f"{WHERE}: n_c grows with the local exponent β = 1.25 (1.24 to 1.27) at M* = 54.1"
         " (Theorem 4, 7 groups, M = 23 to 127). Consistent with M log M (local exponent 1.25),"
@@ -47,7 +46,7 @@ def test_a_verdict_names_the_setting_and_claims_consistency_not_proof(
 
 
 def test_a_drifting_exponent_gets_no_verdict(m_log_m: pd.DataFrame) -> None:
-    fit = fit_theorem4(m_log_m)
+    fit = fit_law(m_log_m, "Theorem 4")
     assert verdict(fit, checked(fit, HorizonStatus.DRIFTS, -0.05)).endswith(
         "No verdict on the law, because β still moves with the horizon by more than its interval"
         " allows, so it measures the cap on steps: raise max_steps, and space n_train more finely"
@@ -59,12 +58,12 @@ def test_a_drifting_exponent_gets_no_verdict(m_log_m: pd.DataFrame) -> None:
 
 
 def test_without_a_horizon_check_the_verdict_says_so(m_log_m: pd.DataFrame) -> None:
-    text = verdict(fit_theorem4(m_log_m))
+    text = verdict(fit_law(m_log_m, "Theorem 4"))
     assert text.endswith(" Whether β moves with the horizon was not checked.")
 
 
 def test_laws_that_cannot_be_told_apart_are_listed_with_what_to_add(cells: MakeFrame) -> None:
-    text = verdict(fit_power_law(cells(ORDERS, 9.0 * ORDERS**1.2, width=0.4)))
+    text = verdict(fit_law(cells(ORDERS, 9.0 * ORDERS**1.2, width=0.4)))
     assert (
         "Consistent with n ∝ M and M log M (local exponent 1.25), which is no proof of it."
         " Not with M^(5/3) and M² (a constant fraction). To tell these apart, add orders at both"
@@ -74,13 +73,13 @@ def test_laws_that_cannot_be_told_apart_are_listed_with_what_to_add(cells: MakeF
 
 
 def test_no_law_and_no_bounds_are_said_with_their_remedy(cells: MakeFrame) -> None:
-    none = fit_power_law(cells(ORDERS[:2], ORDERS[:2] * 9.0, setting=WHERE))
+    none = fit_law(cells(ORDERS[:2], ORDERS[:2] * 9.0, setting=WHERE))
     assert verdict(none) == (
         f"{WHERE}: no law (power law), because too few groups have a threshold, and a fit needs"
         " one more than its parameters: add group orders, or n_train on both sides of their"
         " thresholds."
     )
-    unbounded = fit_theorem4(cells([23, 53, 127], np.array([100.0, 2000.0, 300.0])))
+    unbounded = fit_law(cells([23, 53, 127], np.array([100.0, 2000.0, 300.0])), "Theorem 4")
     assert unbounded.status is FitStatus.INTERVAL_OPEN
     assert f"No verdict on the law, because {unbounded.status}." in verdict(unbounded)
 
@@ -90,7 +89,7 @@ def test_bends_irrep_dimensions_and_dropped_groups_are_mentioned(cells: MakeFram
     x = np.log(orders / 54)
     table = cells(orders, np.exp(6 + 1.2 * x + 0.3 * x**2) * dims**1.7, dims)
     table.loc[13, ["status", "n_c"]] = ["none_generalized", math.nan]
-    text = verdict(fit_power_law(table))
+    text = verdict(fit_law(table))
     assert "The thresholds bend up from this law (x² coefficient 0.30 (0.30 to 0.30))" in text
     assert re.search(r"They go with d_k to the power 1\.\d\d \(.* to .*\); Theorem 4 has 2\.", text)
     assert text.endswith(
@@ -131,7 +130,7 @@ def test_thresholds_and_laws_survive_a_strict_json_file(diverging_sweep: MakeFra
     assert [at["horizon_fraction"] for at in power["horizon_check"]["at"]] == [0.25, 0.5, 1.0]
     assert power["law"]["beta"]["value"] == pytest.approx(fit_laws(cells)[0].law.beta.value)
     assert power["verdict"] == verdict(fit_laws(cells)[0], check)
-    nothing = law_summary(fit_power_law(cells[:0]))
+    nothing = law_summary(fit_law(cells[:0]))
     assert (nothing["law"], nothing["quoted_beta"], nothing["horizon_check"]) == (None, None, None)
 
 
@@ -161,7 +160,7 @@ def test_the_threshold_table_shows_each_group_and_what_went_wrong(cells: MakeFra
 
 
 def test_the_law_table_has_a_row_a_fit(m_log_m: pd.DataFrame, cells: MakeFrame) -> None:
-    fits = [*fit_laws(m_log_m), fit_power_law(cells([], np.empty(0)))]
+    fits = [*fit_laws(m_log_m), fit_law(cells([], np.empty(0)))]
     shown = law_table(fits)
     assert [row[1:7] for row in shown.rows] == [
         ["power law", "7", "23–127", "1.25 (1.23 to 1.27)", "1.25 (1.22 to 1.29)", "576.9 at 54.1"],
@@ -176,27 +175,27 @@ def test_the_law_table_has_a_row_a_fit(m_log_m: pd.DataFrame, cells: MakeFrame) 
 def test_the_constants_of_theorem_4_are_told_where_they_exist(
     m_log_m: pd.DataFrame, cells: MakeFrame
 ) -> None:
-    assert theorem4_constants(fit_theorem4(m_log_m)) == (
+    assert theorem4_constants(fit_law(m_log_m, "Theorem 4")) == (
         "As C M log(M/δ), Theorem 4 has δ = 1.00 (0.78 to 1.24), of which the theorem allows what"
         " is at most 1, and C = 2.70 at that δ; the two can hardly be told apart, β and n* can."
     )
     refused = theorem4_constants(
-        fit_theorem4(m_log_m), checked(fit_theorem4(m_log_m), HorizonStatus.DRIFTS)
+        fit_law(m_log_m, "Theorem 4"), checked(fit_law(m_log_m, "Theorem 4"), HorizonStatus.DRIFTS)
     )
     assert refused == f"No C and δ for Theorem 4, because {HorizonStatus.DRIFTS}."
     linear = cells(ORDERS, 2.7 * ORDERS, width=0.02, setting=WHERE)
-    assert theorem4_constants(fit_theorem4(linear)) == (
+    assert theorem4_constants(fit_law(linear, "Theorem 4")) == (
         "No C and δ for Theorem 4, because the interval of β does not lie above 1, where n ∝ M"
         " and δ → 0."
     )
-    none = fit_theorem4(cells([], np.empty(0)))
+    none = fit_law(cells([], np.empty(0)), "Theorem 4")
     assert theorem4_constants(none) == (
         f"No C and δ for Theorem 4, because {FitStatus.TOO_FEW_GROUPS}."
     )
 
 
 def test_the_horizon_is_told_with_every_exponent(m_log_m: pd.DataFrame) -> None:
-    fit = fit_power_law(m_log_m)
+    fit = fit_law(m_log_m)
     assert fit.law is not None
     assert horizon_words(checked(fit, HorizonStatus.STABLE)) == (
         f"Horizon: β is {fit.law.beta.value:.3f} at 4,000 steps: β is stable from half the horizon"

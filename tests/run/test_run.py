@@ -57,7 +57,7 @@ def before_others(folder: Path) -> str:
 
 
 def alive(family: list[psutil.Process]) -> list[psutil.Process]:
-    _, left = psutil.wait_procs(family, timeout=20)
+    _, left = psutil.wait_procs(family, timeout=60)
     return [child for child in left if child.status() != psutil.STATUS_ZOMBIE]
 
 

@@ -28,7 +28,13 @@ from analysis.fitting import fit_law, fit_laws
 from analysis.formulas import InputError
 from analysis.frames import limit_frame, threshold_frame
 from analysis.groups import GroupMeans, group_means
-from analysis.horizon import HorizonCheck, HorizonStatus, horizon_check
+from analysis.horizon import (
+    HorizonCheck,
+    HorizonStatus,
+    check_tables,
+    horizon_check,
+    horizon_tables,
+)
 from analysis.laws import Constants, Estimate, FitStatus, Form, Law, LawFit, constants
 from analysis.learning_phases import Phase, phase_shares, phases
 from analysis.limits import Limit, LimitStatus, limits_as_thresholds, threshold_limits
@@ -38,7 +44,14 @@ from analysis.rivals import compare_laws
 from analysis.scaling import ScalingFit, ScalingStatus, fit_scaling_law
 from analysis.seeds import SeedScatter, SeedStatus, seed_scatter
 from analysis.threshold_files import read_thresholds
-from analysis.words import censored_words, horizon_words, scatter_words, theorem4_constants, verdict
+from analysis.words import (
+    censored_words,
+    covariate_words,
+    horizon_words,
+    scatter_words,
+    theorem4_constants,
+    verdict,
+)
 
 if TYPE_CHECKING:
     from analysis.figures import phase_diagram
@@ -76,11 +89,13 @@ __all__ = [
     "bracket",
     "built_in_laws",
     "censored_words",
+    "check_tables",
     "collapse",
     "collapse_words",
     "compare_laws",
     "comparison_latex",
     "constants",
+    "covariate_words",
     "declare",
     "fit_censored",
     "fit_covariates",
@@ -89,6 +104,7 @@ __all__ = [
     "fit_scaling_law",
     "group_means",
     "horizon_check",
+    "horizon_tables",
     "horizon_words",
     "law_latex",
     "limit_frame",

@@ -105,12 +105,9 @@ def horizon_check(
         One check a setting, in order of setting. A drift above the interval's half-width refuses
         every verdict on the setting.
     """
-    tables = {
-        fraction: thresholds(records, fraction) if whole is None or fraction < 1 else whole
-        for fraction in FRACTIONS
-    }
+    tables = horizon_tables(records, whole)
     return [
-        _check(
+        check_tables(
             str(setting),
             {fraction: table[table["setting"] == setting] for fraction, table in tables.items()},
             Form(law),
@@ -120,9 +117,35 @@ def horizon_check(
     ]
 
 
-def _check(
-    setting: str, tables: dict[float, pd.DataFrame], law: Form, dim: Dim | str | None
+def horizon_tables(
+    records: pd.DataFrame, whole: pd.DataFrame | None = None
+) -> dict[float, pd.DataFrame]:
+    """Thresholds at each of FRACTIONS of the horizon.
+
+    Args:
+        records: As `load` gives them.
+        whole: Those at the whole of it, where they are known already.
+    """
+    return {
+        fraction: thresholds(records, fraction) if whole is None or fraction < 1 else whole
+        for fraction in FRACTIONS
+    }
+
+
+def check_tables(
+    setting: str,
+    tables: dict[float, pd.DataFrame],
+    law: Form = Form.POWER,
+    dim: Dim | str | None = None,
 ) -> HorizonCheck:
+    """The check of thresholds that are known already.
+
+    Args:
+        setting: In words.
+        tables: For each of FRACTIONS the thresholds of this setting alone.
+        law: As `horizon_check` takes it.
+        dim: Likewise.
+    """
     fits = {fraction: fit_law(table, law, dim) for fraction, table in tables.items()}
     whole = fits[1.0].law
     if whole is None:

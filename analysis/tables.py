@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.brackets import BracketStatus
+from analysis.covariates import CovariateFit
 from analysis.declared import DeclaredFit, DeclaredStatus
 from analysis.finite_size import Collapse, collapse_words
 from analysis.frames import threshold_frame
@@ -168,6 +169,22 @@ def rivals_table(rivals: pd.DataFrame) -> Table:
             for row in rivals.to_dict("records")
         ],
     )
+
+
+def covariate_table(fit: CovariateFit) -> Table:
+    """One row a covariate.
+
+    Args:
+        fit: As `fit_covariates` gives it, with slopes.
+    """
+    fitted = [str(len(fit.thresholds)), str(fit.n_settings), _percent(fit.misfit)]
+    rows = []
+    for name, mean in fit.at.items():
+        slope = fit.slopes[name]
+        power = [f"{slope.value:.3f}", f"{slope.low:.3f} to {slope.high:.3f}"]
+        rows.append([name.replace("_", " "), *power, f"{mean:.3g}", *fitted])
+    columns = ["covariate", "power", "95 %", "mean", "groups", "settings", "misfit"]
+    return Table(columns, rows)
 
 
 def declared_table(fits: list[DeclaredFit]) -> Table:

@@ -191,15 +191,15 @@ def _brackets(axes: Axes, found: pd.DataFrame, relative: Relative) -> None:
 def _outside(axes: Axes, cells: pd.DataFrame, relative: Relative) -> None:
     """The seeds whose threshold lies outside their grid: where it ends, and which way it lies."""
     for status, end, marker, side in (
-        (BracketStatus.NONE_GENERALIZED, "n_low", "^", "above the largest"),
-        (BracketStatus.UNRESOLVED, "n_low", "^", "beyond the horizon"),
-        (BracketStatus.ALL_GENERALIZED, "n_high", "v", "below the smallest"),
+        (BracketStatus.NONE_GENERALIZED, "n_low", "^", "above the largest $n$"),
+        (BracketStatus.UNRESOLVED, "n_low", "2", "beyond the horizon"),
+        (BracketStatus.ALL_GENERALIZED, "n_high", "v", "below the smallest $n$"),
     ):
         part = cells[cells["status"] == status]
         if len(part):
             n = relative(part[end].to_numpy(), *_where(part))
-            axes.plot(part["group_order"], n, marker, color="0.35", markersize=5, zorder=4)
-            axes.lines[-1].set_label(f"seed's threshold {side} $n$")
+            axes.plot(part["group_order"], n, marker, color="0.35", markersize=6, zorder=4)
+            axes.lines[-1].set_label(f"seed's threshold {side}")
 
 
 def _means(axes: Axes, cells: pd.DataFrame, relative: Relative) -> None:

@@ -108,6 +108,10 @@ def _print_limits(limits: "list[analysis.Limit]", out: Path | None, as_json: boo
     "--limit", is_flag=True,
     help="Fit n_c without a horizon, extrapolated from the steps to generalize.",
 )  # fmt: skip
+@click.option(
+    "--covariates", metavar="NAME,…",
+    help="Fit all settings together, n_c being a power of these: learning_rate,weight_decay.",
+)  # fmt: skip
 @out_option
 @as_json
 @complains
@@ -118,6 +122,7 @@ def fit(
     dim: str,
     bootstrap: int,
     limit: bool,
+    covariates: str | None,
     out: Path | None,
     as_json: bool,
 ) -> None:
@@ -130,9 +135,12 @@ def fit(
         raise click.UsageError("give either RESULTS or --thresholds FILE")
     if table and limit:
         raise click.UsageError("--limit needs the steps of RESULTS; a table has thresholds alone")
+    if covariates is not None and (table or limit):
+        raise click.UsageError("--covariates needs the settings of RESULTS, within their horizon")
     from sweeper.terminal.laws import fit_all, fit_tables, plain_fits, print_fits
 
-    found = fit_all(results, table, laws, dim, bootstrap, limit)
+    names = None if covariates is None else [name.strip() for name in covariates.split(",")]
+    found = fit_all(results, table, laws, dim, bootstrap, limit, names)
     _write(fit_tables(found), out)
     if as_json:
         click.echo(json.dumps(plain_fits(found), indent=2, ensure_ascii=False))

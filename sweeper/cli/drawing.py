@@ -57,12 +57,20 @@ def figures(
     "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
     help="Instead of report.html in RESULTS.",
 )  # fmt: skip
+@click.option(
+    "--laws", metavar="FILE", type=click.Path(path_type=Path),
+    help="YAML of laws to compare beside the built-in ones, as `fit` takes it.",
+)  # fmt: skip
+@click.option(
+    "--phase-gap", type=click.IntRange(0), default=1000, show_default=True, metavar="STEPS",
+    help="Between training and test accuracy's reaching the target, from which on a trial groks.",
+)  # fmt: skip
 @complains
-def report(results: str, out: Path | None) -> None:
+def report(results: str, out: Path | None, laws: Path | None, phase_gap: int) -> None:
     """Write one HTML file: verdicts, an interactive phase diagram, tables, provenance.
 
     It opens without a network, and prints.
     """
     from analysis.report import write_report
 
-    click.echo(write_report(results, out))
+    click.echo(write_report(results, out, laws, phase_gap))

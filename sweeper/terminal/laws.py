@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +13,7 @@ from analysis.export import Export
 from analysis.paper_tables import comparison_latex, law_latex
 from analysis.tables import (
     Plain,
+    covariate_table,
     declared_summary,
     declared_table,
     law_summary,
@@ -35,6 +36,7 @@ class Fitted:
         declared: Laws of the user's own.
         rivals: As `compare_laws` gives them.
         check: The horizon check; None for thresholds measured elsewhere.
+        covariates: How n_c goes with them, where the thresholds are those at their mean.
     """
 
     power_law: analysis.LawFit
@@ -43,6 +45,7 @@ class Fitted:
     declared: list[analysis.DeclaredFit]
     rivals: pd.DataFrame
     check: analysis.HorizonCheck | None
+    covariates: analysis.CovariateFit | None = None
 
 
 def fit_all(
@@ -52,6 +55,7 @@ def fit_all(
     dim: str = "complex",
     bootstrap: int = 0,
     limit: bool = False,
+    covariates: Sequence[str] | None = None,
 ) -> list[Fitted]:
     """Every law for every setting.
 
@@ -62,12 +66,16 @@ def fit_all(
         dim: The convention of d.
         bootstrap: Resamples of groups for the intervals of declared laws; 0 for profiles.
         limit: Fit the thresholds extrapolated to an endless horizon.
+        covariates: Columns; then all settings are fitted together, at the mean of these.
 
     Raises:
-        ResultsError: There are no records, or the table or the laws are not what they should be.
+        ResultsError: There are no records, or the table, the laws or the covariates are not what
+            they should be.
     """
     try:
         declared = analysis.read_laws(laws) if laws else ()
+        if covariates is not None:
+            return [_jointly(_records(results), covariates, declared, dim, bootstrap)]
         cells, checks = _thresholds(results, table, dim, limit)
     except analysis.InputError as error:
         raise ResultsError(str(error)) from error
@@ -82,15 +90,37 @@ def _thresholds(
 ) -> tuple[pd.DataFrame, dict[str, analysis.HorizonCheck]]:
     if table:
         return analysis.with_dim(analysis.read_thresholds(table), dim), {}
-    records = analysis.load(str(results))
-    if records.empty:
-        raise ResultsError(f"{results}: no records here; `sweeper run SPEC` makes some")
+    records = _records(results)
     if limit:
         found = analysis.limits_as_thresholds(analysis.threshold_limits(records))
         return analysis.with_dim(found, dim), {}
 
     checks = {check.setting: check for check in analysis.horizon_check(records, dim=dim)}
     return analysis.with_dim(analysis.thresholds(records), dim), checks
+
+
+def _records(results: str | None) -> pd.DataFrame:
+    records = analysis.load(str(results))
+    if records.empty:
+        raise ResultsError(f"{results}: no records here; `sweeper run SPEC` makes some")
+    return records
+
+
+def _jointly(
+    records: pd.DataFrame,
+    names: Sequence[str],
+    declared: Sequence[analysis.DeclaredLaw],
+    dim: str,
+    bootstrap: int,
+) -> Fitted:
+    """All settings together, at the mean of the covariates."""
+    fits = {
+        part: analysis.fit_covariates(table, names)
+        for part, table in analysis.horizon_tables(records).items()
+    }
+    tables = {part: analysis.with_dim(fit.thresholds, dim) for part, fit in fits.items()}
+    check = analysis.check_tables(fits[1.0].setting, tables)
+    return replace(_fitted(tables[1.0], declared, check, bootstrap), covariates=fits[1.0])
 
 
 def _fitted(
@@ -117,6 +147,7 @@ def plain_fits(found: list[Fitted]) -> list[dict[str, Plain]]:
             "rivals": plain(one.rivals),
             "declared": [declared_summary(law) for law in one.declared],
             "censored": plain(one.censored),
+            "covariates": plain(one.covariates),
         }
         for one in found
         for fit in (one.power_law, one.theorem4)
@@ -194,6 +225,9 @@ def _censored(one: Fitted) -> pd.DataFrame:
 def print_fits(found: list[Fitted], console: Console) -> None:
     """Tables, then the verdict in words."""
     for one in found:
+        if one.covariates and one.covariates.slopes:
+            powers = covariate_table(one.covariates)
+            console.print(rich_table(powers.columns, powers.rows))
         laws = law_table([one.power_law, one.theorem4])
         console.print(rich_table(laws.columns[1:], [row[1:] for row in laws.rows]))
         if one.declared:
@@ -203,6 +237,7 @@ def print_fits(found: list[Fitted], console: Console) -> None:
             rivals = rivals_table(one.rivals)
             console.print(rich_table(rivals.columns, rivals.rows))
         sentences = [
+            *([analysis.covariate_words(one.covariates)] if one.covariates else []),
             analysis.verdict(one.power_law, one.check),
             analysis.theorem4_constants(one.theorem4, one.check),
             *([analysis.censored_words(one.censored)] if one.censored.beta else []),

@@ -15,10 +15,12 @@ from analysis import (
     horizon_check,
     thresholds,
 )
+from analysis.dims import Dim
 from analysis.horizon import HorizonCheck, HorizonStatus
-from analysis.laws import LawFit
+from analysis.laws import Estimate, LawFit
+from analysis.limits import Limit, LimitStatus, limits_as_thresholds
 from analysis.tables import law_summary, law_table, plain, rivals_table, threshold_table
-from analysis.words import horizon_words, theorem4_constants, verdict
+from analysis.words import dims_words, horizon_words, limit_words, span, theorem4_constants, verdict
 
 MakeFrame = Callable[..., pd.DataFrame]
 ORDERS = np.array([23, 31, 41, 53, 71, 97, 127])
@@ -212,3 +214,51 @@ def test_the_table_of_rivals_has_a_row_a_law(m_log_m: pd.DataFrame) -> None:
     assert found["M log M"][1:3] == ["1", "0.0 %"]
     assert float(found["M²"][3]) > 50
     assert rivals_table(compare_laws(m_log_m[:2])).rows[0][4] == "–"
+
+
+def test_without_a_horizon_the_words_say_of_whom_and_what_it_does_to_beta() -> None:
+    n_c = 2.7 * ORDERS * np.log(ORDERS)
+    limits = [
+        Limit("a", f"G{i}", int(M), 1, LimitStatus.OK, Estimate(n, 0.98 * n, 1.02 * n))
+        for i, (M, n) in enumerate(zip(ORDERS, n_c, strict=True))
+    ]
+    limits[3] = Limit("a", "G3", 53, 1, LimitStatus.TOO_FEW_RUNS)
+    limited = fit_law(limits_as_thresholds(limits))
+    table = limits_as_thresholds(limits).assign(n_c=lambda t: 0.5 * t["group_order"] ** 1.5)
+    within = fit_law(table[table["group"] != "G3"])
+    assert limited.law
+    assert limited.law.beta.value == pytest.approx(1.25, abs=0.01)
+    assert limit_words(limits, limited, within) == (
+        "The steps to generalize, t = A (n/n_c − 1)^(−z), tell n_c(∞) of 6 of 7 groups. Over these"
+        f" β is {span(limited.law.beta)} without a horizon and 1.50 (1.50 to 1.50) within it"
+        f" (scatter): −0.25. Not of 1 group: {LimitStatus.TOO_FEW_RUNS}."
+    )
+    few = limits_as_thresholds(limits[:2])
+    told = limit_words(limits[:2], fit_law(few), fit_law(few))
+    assert f"2 of 2 groups. Of these no law, because {FitStatus.TOO_FEW_GROUPS}." in told
+
+
+def test_both_conventions_of_d_are_told_with_what_they_leave(cells: MakeFrame) -> None:
+    """Thresholds that go with the effective d: 2 for cyclic groups, d_k for real irreps."""
+    complex_d = np.array([1, 2, 1, 3, 1, 2, 3])
+    effective = np.array([2, 2, 2, 6, 2, 4, 3])
+    scatter = np.exp(0.01 * np.array([1, -1, 1, 0, -1, 1, -1]))
+    table = cells(ORDERS, 3 * ORDERS**1.3 * effective * scatter, complex_d)
+    fits = {
+        Dim.COMPLEX: fit_law(table),
+        Dim.EFFECTIVE: fit_law(table.assign(irrep_dim=effective)),
+    }
+    laws = {dim: fit.law for dim, fit in fits.items()}
+    assert laws[Dim.EFFECTIVE].residual_sd < 0.02 < 0.1 < laws[Dim.COMPLEX].residual_sd
+    assert laws[Dim.EFFECTIVE].gamma.value == pytest.approx(1, abs=0.05)
+    checks = {
+        Dim.COMPLEX: checked(fits[Dim.COMPLEX], HorizonStatus.DRIFTS),
+        Dim.EFFECTIVE: checked(fits[Dim.EFFECTIVE], HorizonStatus.STABLE),
+    }
+    told = dims_words(fits, checks)
+    first, second = told.split(" With ")
+    leaves = f"the power law leaves {100 * laws[Dim.COMPLEX].residual_sd:.1f} % of n_c"
+    assert first.startswith(f"With d = max d_k, of the complex irreps, {leaves}")
+    assert first.endswith("which is no verdict: β moves with the horizon, or may).")
+    assert "d = M/(8E*), of the real irreps, the power law leaves 1." in second
+    assert "no verdict" not in second

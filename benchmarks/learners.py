@@ -5,9 +5,8 @@ on a CPU with one thread and subnormals flushed; a sample is whole trainings, se
 losses are compared first, then they are timed in turn, round after round.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +130,10 @@ def _measure_pack(pack: list[Trial], scale: Scale, device: str, at: dict[str, Pl
     ours, twins = (at[way](curves, way, pack, device) for way in (OURS, IDIOMATIC))
     apart = differences(twins, ours, one.max_steps)
     check(_name(one), apart, BFLOAT16_TOLERANCE if one.optimizer == "muon" else TOLERANCE)
-    samples = {way: partial(at[way], sample, way, pack, device) for way in (OURS, IDIOMATIC)}
+    samples: dict[str, Callable[[int], float]] = {
+        way: lambda calls, way=way: at[way](sample, way, pack, device, calls)  # type: ignore[misc]
+        for way in (OURS, IDIOMATIC)
+    }
     calls = {way: enough_calls(call, scale.min_seconds) for way, call in samples.items()}
     timings = interleaved(samples, calls, scale.rounds)
     us = {way: 1e6 * timing.median / (len(pack) * one.max_steps) for way, timing in timings.items()}

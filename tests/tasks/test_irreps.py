@@ -9,7 +9,7 @@ from sweeper.tasks import families
 from sweeper.tasks.catalogue import ladder
 from sweeper.tasks.groups import Group, group_named
 from sweeper.tasks.irreps import Irreps, compute_irreps
-from sweeper.tasks.isotypic import isotypic_bases, pure_function
+from sweeper.tasks.isotypic import irrep_matrices, isotypic_bases, pure_function
 from tests.tasks.known_groups import KNOWN, irreps_known
 
 SMALL = [name for name in KNOWN if group_named(name).order <= 64]
@@ -169,3 +169,19 @@ def test_both_conventions_of_d() -> None:
         ("complex", 4): (8, 60 / 64),
     }
     assert np.isnan(found.energies[0])
+
+
+@pytest.mark.parametrize("name", ["Z12", "D7", "Q16", "S4", "A5", "Z7⋊Z3", "Heis3", "AGL(1,8)"])
+def test_irrep_matrices_are_unitary_homomorphisms_with_the_character(name: str) -> None:
+    """Real where the irrep is of real type, and there only."""
+    group, found = irreps(name)
+    for k, d in enumerate(found.dims):
+        rho = irrep_matrices(group.table, found, k, np.random.default_rng(k))
+        assert rho.shape == (group.order, d, d)
+        assert np.isrealobj(rho) == (found.indicators[k] == 1)
+        products = rho[:, None] @ rho[None]
+        assert products == pytest.approx(rho[group.table], abs=1e-12)
+        unitary = rho @ rho.conj().transpose(0, 2, 1)
+        assert unitary == pytest.approx(np.tile(np.eye(d), (group.order, 1, 1)), abs=1e-12)
+        traces = np.trace(rho, axis1=1, axis2=2)
+        assert traces == pytest.approx(found.characters[k][found.class_of], abs=1e-12)

@@ -71,8 +71,8 @@ class Scale:
 
 
 FULL = Scale((Shape(23, 256, 183, 100), Shape(47, 256, 470, 50)), (1, 8), 5, 0.3)
-SMOKE = Scale((Shape(5, 8, 15, 30),), (2,), 1, 0.0)
-SMOKE_SIZES: Fields = {"hidden_size": 8, "embedding_size": 8}
+SMOKE = Scale((Shape(5, 8, 15, 4),), (2,), 1, 0.0)
+SMOKE_SIZES: Fields = {"hidden_size": 8, "embedding_size": 8, "max_steps": 4}
 
 
 def measure(device: str, smoke: bool, out: Path) -> Iterator[Table]:

@@ -99,6 +99,7 @@ class TwoLayerBatch:
         """
         first = trials[0]
         self._activation, self._loss = _by_hand(first)
+        self._squared = isinstance(self._loss, MSE)
         self._trials = list(trials)
         self.M, self.K, self.B = first.group_order, first.hidden_size, len(trials)
         self.P = first.operands
@@ -161,7 +162,7 @@ class TwoLayerBatch:
         n, N = real.sum(axis=1), real.shape[1]
         # rows of the flattened (B·R, K) weights
         uses = sets.inputs + M * np.arange(P) + R * np.arange(B)[:, None, None]
-        factor = 2.0 if isinstance(self._loss, MSE) else 1.0  # of the loss's derivative
+        factor = 2.0 if self._squared else 1.0  # of the loss's derivative
         self._alpha, self._scale = (
             factor / N,
             None,
@@ -178,7 +179,7 @@ class TwoLayerBatch:
         self._sample_bags = self._send(np.cumsum(counts) - counts)
 
         labels = self._send(sets.labels).view(*self._lead, N)
-        if isinstance(self._loss, MSE):
+        if self._squared:
             self._targets.fill_(-1.0 / M).scatter_(-1, labels[..., None], 1.0 - 1.0 / M)
             if B > 1:
                 self._targets[self._send(~real)] = 0.0
@@ -246,7 +247,7 @@ class TwoLayerBatch:
     def _residual_of(self, block: _Block, V: Tensor) -> Tensor:
         """∂loss/∂outputs of a block, in its buffer; one pass over the outputs if it is MSE's."""
         product, alpha, out = self._product, self._alpha, block.residual
-        if isinstance(self._loss, MSE):
+        if self._squared:
             product(block.targets, block.hidden, V, beta=-alpha, alpha=alpha, out=out)
         else:
             product(out, block.hidden, V, beta=0, out=out)

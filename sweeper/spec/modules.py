@@ -43,7 +43,8 @@ def find_modules(
     Raises:
         SpecError: With all that cannot be found or read.
     """
-    found, problems = [], []
+    found: list[UserModule] = []
+    problems: list[Problem] = []
     for i, name in enumerate(names):
         place = ("modules", i)
         if name in names[:i]:
@@ -51,21 +52,21 @@ def find_modules(
         elif known is not None and name in known:
             found.append(UserModule(name, known[name]))
         else:
-            one = _found(name, document, place)
-            (found if isinstance(one, UserModule) else problems).append(one)  # type: ignore[arg-type]
+            try:
+                found.append(_found(name, Path(document.path).resolve().parent))
+            except ValueError as error:
+                problems.append(document.problem(place, str(error)))
     if problems:
         raise SpecError(document.path, problems)
     return tuple(found)
 
 
-def _found(name: str, document: Document, place: tuple[str, int]) -> UserModule | Problem:
-    beside = Path(document.path).resolve().parent
+def _found(name: str, beside: Path) -> UserModule:
     paths = [folder / f"{name}.py" for folder in (beside, *map(Path, sys.path))]
     path = next((path for path in paths if path.is_file()), None)
     if path is None:
-        text = f"no file {name}.py beside the spec ({beside}) or on Python's path"
-        return document.problem(place, text)
+        raise ValueError(f"no file {name}.py beside the spec ({beside}) or on Python's path")
     try:
         return UserModule(name, path.read_text(encoding="utf-8"), str(path))
     except (OSError, UnicodeDecodeError) as error:
-        return document.problem(place, f"{path} cannot be read: {error}")
+        raise ValueError(f"{path} cannot be read: {error}") from None

@@ -10,6 +10,7 @@ from sweeper.spec.axes import Axes
 from sweeper.spec.learners import CHOICES, FIELDS, OPTIONS, RULES, usual
 from sweeper.spec.learners_page import NOT_AXES, page
 from sweeper.spec.model import Model, Training
+from sweeper.spec.modules import UserModule
 from sweeper.spec.problems import SpecError
 from sweeper.spec.sweep import open_text
 from sweeper.spec.trial import DEFAULTS, Trial, trials
@@ -185,8 +186,10 @@ def test_what_cannot_be_is_told_with_its_place(more: str, lines: list[str]) -> N
 
 def test_names_of_modules_are_not_judged_by_the_table() -> None:
     """Nor are options kept from them."""
-    (one,) = planned("modules: [mine]\nmodel: {kind: my_net, layers: 7}\n")
+    text = PLAIN + "modules: [mine]\nmodel: {kind: my_net, layers: 7}\n"
+    (one,) = trials(open_text(text, "s.yaml", {"mine": "pass\n"}).plan)
     assert (one.network, one.layers, one.heads) == ("my_net", 7, 0)
+    assert one.modules == UserModule("mine", "pass\n").label
 
 
 def test_every_rule_is_broken_by_something() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from sweeper.learn import autograd_batch
 from sweeper.learn.autograd_batch import AutogradBatch
 from sweeper.learn.learner import initial_weights, network_of
+from sweeper.learn.losses import Loss
 from sweeper.learn.network import Network, Parameter, constant, rows_of, uniform
 from sweeper.learn.networks.two_layer import TwoLayer
 from sweeper.learn.registry import losses, networks
@@ -199,3 +200,23 @@ def test_a_name_is_given_once() -> None:
     assert losses.register("mse")(mse) is mse
     with pytest.raises(ValueError, match="there are two of loss 'mse'; give one another name"):
         losses.register("mse")(losses["cross_entropy"])
+
+
+@pytest.mark.parametrize("name", losses.names())
+def test_autograd_has_the_derivative_that_a_loss_has_written_out(trial: Make, name: str) -> None:
+    """Of what a user's loss has none."""
+
+    class Unwritten(Loss):
+        centred = losses[name].centred
+
+        def values(self, outputs: Tensor, labels: Tensor) -> Tensor:
+            return losses[name]().values(outputs, labels)
+
+    trials = pack(trial, loss=name, output_multiplier=1.7)
+    written, unwritten = TwoLayer(trials[0]), TwoLayer(trials[0])
+    unwritten.loss = Unwritten()
+    one, other = (
+        AutogradBatch(network, trials, stacked(trials)).gradient()
+        for network in (written, unwritten)
+    )
+    torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-13)

@@ -353,11 +353,13 @@ def test_order_of_appearance_is_of_irreps_that_stay() -> None:
 
 def test_stages_follow_their_thresholds() -> None:
     labels = stage_labels(
-        train_accuracy=[0.5, 1, 1, 1, 1, 1, 1],
-        test_accuracy=[0, 0, 0, 0, 0.3, 0.96, 1],
-        energy_alignment=[0.9, 0.2, 0.7, 0.8, 0.4, 0.3, 0.9],
-        feature_rank=[100, 110, 105, 100, 80, 50, 40],
-        W_change=[0.05, 0.01, 0.01, 0.01, 0.01, 0.01, 1e-4],
+        {
+            "train_accuracy": [0.5, 1, 1, 1, 1, 1, 1],
+            "test_accuracy": [0, 0, 0, 0, 0.3, 0.96, 1],
+            "energy_alignment": [0.9, 0.2, 0.7, 0.8, 0.4, 0.3, 0.9],
+            "feature_rank": [100, 110, 105, 100, 80, 50, 40],
+            "W_change": [0.05, 0.01, 0.01, 0.01, 0.01, 0.01, 1e-4],
+        }
     )
     assert labels == [1, 1, 2, 2, 3, 3, 4]
     assert stage_starts([1, 2, 4, 8, 16, 32, 64], labels) == {
@@ -380,12 +382,11 @@ def test_stages_follow_their_thresholds() -> None:
     ],
 )
 def test_every_threshold_tells(thresholds: Thresholds, expected: list[int]) -> None:
-    labels = stage_labels(
-        train_accuracy=[1, 1, 1, 1],
-        test_accuracy=[0, 0, 0.3, 0.96],
-        energy_alignment=[0.7, 0.8, 0.4, 0.3],
-        feature_rank=[105, 100, 75, 50],
-        W_change=[0.01, 0.01, 0.01, 0.01],
-        thresholds=thresholds,
-    )
-    assert labels == expected
+    columns = {
+        "train_accuracy": [1, 1, 1, 1],
+        "test_accuracy": [0, 0, 0.3, 0.96],
+        "energy_alignment": [0.7, 0.8, 0.4, 0.3],
+        "feature_rank": [105, 100, 75, 50],
+        "W_change": [0.01, 0.01, 0.01, 0.01],
+    }
+    assert stage_labels(columns, thresholds) == expected

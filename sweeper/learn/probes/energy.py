@@ -58,17 +58,18 @@ def energy_indicators(snapshot: Snapshot) -> dict[str, Tensor]:
     }
 
 
-def flat_directions(energy: PairEnergy, w: Reals) -> tuple[int, float]:
+def flat_directions(energy: PairEnergy, w: Reals, flat: float = FLAT) -> tuple[int, float]:
     """The Hessian of Ê on the unit sphere at w/‖w‖ (Corollary 1: maxima are flat).
 
     Args:
         energy: On the pairs.
         w: (2M,), of one neuron.
+        flat: What counts as 0, a share of 4Ê; a learned neuron is not quite at a maximum.
 
     Returns:
-        How many of its 2M − 1 eigenvalues are 0, within FLAT; and the largest, over 4Ê: above FLAT
-        w is no maximum.
+        How many of its 2M − 1 eigenvalues are 0; and the largest, over 4Ê, which is above 0 where w
+        is no maximum.
     """
     w = w / np.linalg.norm(w)
     values = energy.sphere_hessian(w) / (4 * energy.value_and_gradient(w[:, None])[0][0])
-    return int(np.sum(np.abs(values) <= FLAT)), float(values.max())
+    return int(np.sum(np.abs(values) <= flat)), float(values.max())

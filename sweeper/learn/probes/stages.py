@@ -1,6 +1,6 @@
 """Stage indicators: how far the weights move, how large they are, where their gradients point."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -42,26 +42,30 @@ class Thresholds:
     change: float = 3e-4
 
 
+_TOLD_BY = ("train_accuracy", "test_accuracy", "energy_alignment", "feature_rank", "W_change")
+
+
 def stage_labels(
-    train_accuracy: Sequence[float],
-    test_accuracy: Sequence[float],
-    energy_alignment: Sequence[float],
-    feature_rank: Sequence[float],
-    W_change: Sequence[float],
-    thresholds: Thresholds | None = None,
+    columns: Mapping[str, Sequence[float]], thresholds: Thresholds | None = None
 ) -> list[Stage]:
-    """The stage at each evaluation of one trial; all arguments have one entry an evaluation.
+    """The stage at each measurement of one trial.
 
     In this order: SETTLED if the test accuracy is there and W does not move; INTERACTIVE if it is
     there, or if neurons have been INDEPENDENT and the feature rank has fallen since its largest
     value; INDEPENDENT if the training pairs are fitted, W moves and neurons climb their energies;
     else LAZY.
+
+    Args:
+        columns: train_accuracy, test_accuracy, energy_alignment, feature_rank and W_change, each
+            with one entry a measurement; others are ignored.
+        thresholds: By default those of `Thresholds`.
     """
     limits = thresholds or Thresholds()
     labels: list[Stage] = []
     largest, climbed = 0.0, False
-    columns = (train_accuracy, test_accuracy, energy_alignment, feature_rank, W_change)
-    for fitted, known, alignment, rank, change in zip(*columns, strict=True):
+    for fitted, known, alignment, rank, change in zip(
+        *(columns[name] for name in _TOLD_BY), strict=True
+    ):
         largest = max(largest, rank)
         moves = change >= limits.change
         climbs = fitted >= limits.fit_accuracy and moves and alignment >= limits.alignment

@@ -1,6 +1,7 @@
 # make demo    a sweep, its tables, figures and report, in results/quickstart/
 # make test    lint, types and the fast tests; make test-slow adds the slow ones
 # make browser Chromium for the tests of the report, from apt; without one they are skipped
+# make example   run docs/example.ipynb again, and keep its outputs
 # make bench   what is measured against other ways and the machine, in results/bench/;
 #              make bench BENCH="--only engine" measures less, see python -m benchmarks --help
 # make calibrate   intervals, tests and refusals of the analysis on sweeps of known law: docs/calibration.md
@@ -15,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow browser bench calibrate lint format clean
+.PHONY: demo test test-slow browser example bench calibrate lint format clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -40,6 +41,9 @@ browser:
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	else echo "Install Chromium, or the tests of the report in a browser are skipped"; fi
+
+example: $(STAMP)
+	$(BIN)/python docs/run_example.py
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH)

@@ -11,7 +11,8 @@ from scipy import stats
 from analysis.brackets import BracketStatus
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import LEVEL, Array, FitStatus, Law, LawFit
-from analysis.words import listed, rival_exponents
+from analysis.words import listed, rival_exponents, span
+from sweeper.tasks.catalogue import of_dim
 
 SEARCH_RUNS = 3
 """Trials that `design: boundary` takes a cell, about; a grid takes as many as it has sizes."""
@@ -21,6 +22,8 @@ _LARGEST = 8.0
 _SMALLEST = 7
 _STEP = 2**0.5
 """Between one order that is proposed and the next."""
+_DIMS = (1, 2, 3, 4)
+"""Irrep dimensions of which three others than those there are proposed at most."""
 
 
 class Decision(StrEnum):
@@ -53,12 +56,11 @@ def advise(fit: LawFit, check: HorizonCheck, cells: pd.DataFrame) -> Advice:
     """What the power law of one setting decides, and what to add.
 
     Args:
-        fit: As `fit_power_law` gives it.
+        fit: The power law, as `fit_law` gives it.
         check: The horizon check of its setting.
         cells: Its thresholds.
     """
-    lost = _lost_groups(cells)
-    law = fit.law
+    lost, law = _lost_groups(cells), fit.law
     if law is None:
         return Advice(Decision.NO_LAW, _no_law(fit), (*_more_groups(fit, cells), *lost))
     where = f"Over M = {fit.groups['group_order'].min()} to {fit.groups['group_order'].max()}"
@@ -69,9 +71,11 @@ def advise(fit: LawFit, check: HorizonCheck, cells: pd.DataFrame) -> Advice:
         return Advice(Decision.UNDECIDED, headline, (*_more_groups(fit, cells), *lost))
     exponents = rival_exponents(law)
     kept = [name for name, exponent in exponents.items() if exponent in law.quoted_beta]
+    dims = _dims_to_add(law, fit.groups, cells)
     if len(kept) > 1:
         headline = f"{where} {listed(kept)} cannot be told apart."
-        return Advice(Decision.UNDECIDED, headline, (_orders_to_add(fit, law, kept, cells), *lost))
+        orders = _orders_to_add(fit, law, kept, cells)
+        return Advice(Decision.UNDECIDED, headline, (orders, *lost, *dims))
     bend = ""
     # M log M itself bends down in x = ln(M/M*), by −x²/(2 ln² M*).
     own = -((law.m_log_m_beta - 1) ** 2) / 2 if kept and "log" in kept[0] else 0.0
@@ -79,7 +83,7 @@ def advise(fit: LawFit, check: HorizonCheck, cells: pd.DataFrame) -> Advice:
         bend = " They bend over these orders in another way, so this need not carry on."
     which = f"{kept[0]} alone" if kept else "none"
     headline = f"{where} the thresholds are consistent with {which} of the laws compared.{bend}"
-    return Advice(Decision.DECIDED, headline, ())
+    return Advice(Decision.DECIDED, headline, dims)
 
 
 _HORIZON = {
@@ -181,6 +185,26 @@ def expected_half_width(orders: Array, law: Law, half_width: float) -> float:
     parameters = len(law.covariance)
     t = stats.t.ppf((1 + LEVEL) / 2, len(orders) - parameters)
     return float(t * law.residual_sd / np.sqrt(spread) + half_width * np.abs(x).sum() / spread)
+
+
+def _dims_to_add(law: Law, groups: pd.DataFrame, cells: pd.DataFrame) -> tuple[str, ...]:
+    """Groups by which the exponent γ of d_k could be fitted, or told better."""
+    if (cells["task"] != cells["group"]).any():
+        return ()  # an expression modulo M has no irreps
+    known = sorted(set(groups["irrep_dim"]))
+    if law.gamma is None:
+        why = f"No spread in d: all groups have d_k = {known[0]}, so that its exponent γ, 2 in"
+        why += " Theorem 4, cannot be fitted."
+    else:
+        kept = [str(power) for power in (0, 1, 2) if power in law.gamma]
+        why = f"The exponent of d_k, γ = {span(law.gamma)}, may be {' or '.join(kept)}."
+        if len(kept) < 2:
+            return ()
+    wanted = [dim for dim in _DIMS if dim not in known][-3:] or [max(known) + 1]
+    order = law.order_star
+    found = [(f"Z{round(order)}", 1) if d == 1 else (of_dim(d, order)[0], d) for d in wanted]
+    names = listed([f"{name} (d_k = {dim})" for name, dim in found])
+    return (f"{why} Add groups of other d_k, such as {names} ({_runs(len(found), cells)}).",)
 
 
 def _apart(law: Law, kept: list[str], orders: Array) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from analysis.brackets import BracketStatus
-from analysis.fitting import fit_power_law, fit_theorem4
+from analysis.fitting import fit_law
 from analysis.groups import group_means
 from analysis.laws import LEVEL, Array, Estimate, Form, Law
 
@@ -95,7 +95,7 @@ def fit_censored(thresholds: pd.DataFrame, form: Form = Form.POWER) -> CensoredF
     Raises:
         ValueError: The thresholds are of several settings.
     """
-    least_squares = (fit_power_law if form is Form.POWER else fit_theorem4)(thresholds)
+    least_squares = fit_law(thresholds, form)
     above = censored_groups(thresholds)
     groups = least_squares.groups
     names = tuple(groups["group"]), tuple(above["group"])

@@ -7,7 +7,7 @@ so under all. So groups stay the units. Each group is fitted over its own settin
 
 which takes its effect out of its slopes; then the slopes c_g are averaged over groups, with t
 intervals on (groups − 1) degrees of freedom, and the a_g are thresholds like any others, at the
-mean covariates, for `fit_power_law` and all other fits. Settings that no straight line in log z
+mean covariates, for `fit_law` and all other fits. Settings that no straight line in log z
 fits err alike in all groups: `misfit` says by how much.
 """
 
@@ -17,6 +17,7 @@ from enum import StrEnum
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from scipy import stats
 
 from analysis.brackets import BracketStatus
@@ -26,6 +27,8 @@ from analysis.laws import LEVEL, Array, Estimate
 from analysis.loading import HOW_TRAINED
 
 COVARIATES = ("learning_rate", "weight_decay")
+_NUMERIC = (*COVARIATES, "hidden_size", "max_steps")
+"""Columns that may be covariates where nobody says which: in whose logs n_c may be a power law."""
 
 
 class CovariateStatus(StrEnum):
@@ -46,6 +49,7 @@ class CovariateFit:
         status: OK, or why there are no numbers.
         slopes: For each covariate d log n_c / d log z: the mean over groups, with a t interval.
         at: For each covariate its geometric mean over settings.
+        setting: What the settings have in common, in words, and where their mean lies.
         thresholds: A table as `thresholds` gives it, one row a group: n_c at the mean covariates.
         misfit: Root mean square, over settings, of the mean residual of log n_c; a good one is far
             below the scatter between groups.
@@ -56,10 +60,22 @@ class CovariateFit:
     status: CovariateStatus
     slopes: dict[str, Estimate]
     at: dict[str, float]
+    setting: str
     thresholds: pd.DataFrame
     misfit: float
     n_settings: int
     dropped: tuple[str, ...]
+
+
+def numeric_covariates(thresholds: pd.DataFrame) -> list[str]:
+    """Which of learning rate, weight decay, width and horizon vary within a group.
+
+    Args:
+        thresholds: As `thresholds` gives them.
+    """
+    groups = thresholds.groupby("group")
+    there = [name for name in _NUMERIC if name in thresholds]
+    return [name for name in there if groups[name].nunique().gt(1).any()]
 
 
 def fit_covariates(
@@ -78,7 +94,7 @@ def fit_covariates(
     _check(thresholds, covariates)
     cells = _cells(thresholds, covariates)
     logs = np.log(cells[list(covariates)].to_numpy(float))
-    settings = cells.drop_duplicates("setting")
+    settings = (cells if len(cells) else thresholds).drop_duplicates("setting")
     centre = np.log(settings[list(covariates)].to_numpy(float)).mean(axis=0)
     found, dropped, residuals = [], [], []
     for group, rows in cells.groupby("group", sort=False).indices.items():
@@ -91,16 +107,18 @@ def fit_covariates(
         residuals.append(pd.Series(y - design @ own, index=cells["setting"].iloc[rows]))
         found.append((cells.iloc[rows[0]], own, float(cells["half_width"].iloc[rows].mean())))
     at = dict(zip(covariates, np.exp(centre).tolist(), strict=True))
-    table = _table(found, len(settings))
+    words = _common(settings["setting"].tolist(), at)
+    table = _table(found, words).assign(horizon_steps=int(thresholds["horizon_steps"].max()))
     if len(found) < 2:
         status = CovariateStatus.TOO_FEW_GROUPS
-        return CovariateFit(status, {}, at, table, np.nan, len(settings), tuple(dropped))
+        return CovariateFit(status, {}, at, words, table, np.nan, len(settings), tuple(dropped))
     slopes = np.array([own[1:] for _, own, _ in found])
     means = pd.concat(residuals).groupby(level=0).mean()
     return CovariateFit(
         CovariateStatus.OK,
         {name: _mean(slopes[:, k]) for k, name in enumerate(covariates)},
         at,
+        words,
         table,
         float(np.sqrt(np.mean(means**2))),
         len(settings),
@@ -111,9 +129,11 @@ def fit_covariates(
 def _check(thresholds: pd.DataFrame, covariates: Sequence[str]) -> None:
     problems = []
     for name in covariates:
-        if name not in thresholds or thresholds[name].min() == thresholds[name].max():
+        if name not in HOW_TRAINED:
+            problems.append(f"{name} is no axis of a setting; valid are {', '.join(_NUMERIC)}")
+        elif name not in thresholds or (thresholds[name] == thresholds[name].iloc[0]).all():
             problems.append(f"{name} does not vary over these thresholds; leave it out")
-        elif not (thresholds[name] > 0).all():
+        elif not is_numeric_dtype(thresholds[name]) or not (thresholds[name] > 0).all():
             problems.append(f"{name}: positive numbers are wanted, for their logs are fitted")
     others = [
         name
@@ -136,29 +156,37 @@ def _cells(thresholds: pd.DataFrame, covariates: Sequence[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _table(found: list[tuple["pd.Series[float]", Array, float]], n_settings: int) -> pd.DataFrame:
+def _common(settings: list[str], at: dict[str, float]) -> str:
+    """The parts that all settings share, and the covariates at their mean."""
+    parts = [setting.split(", ") for setting in settings]
+    kept = [part for part in parts[0] if all(part in other for other in parts)]
+    means = [f"{name.replace('_', ' ')} {value:.3g}" for name, value in at.items()]
+    return f"{', '.join(kept)}, at the mean of {len(settings)} settings ({', '.join(means)})"
+
+
+_COLUMNS = {
+    "setting": "", "group": "", "group_order": 0, "max_irrep_dim": 1, "split_seed": 0,
+    "init_seed": 0, "status": BracketStatus.BRACKETED, "n_low": np.nan, "n_high": np.nan,
+    "n_c": np.nan, "violations": 0, "n_runs": 0, "n_excluded": 0, "horizon_steps": 0,
+    "steps_low": np.nan, "steps_high": np.nan,
+}  # fmt: skip
+
+
+def _table(found: list[tuple["pd.Series[float]", Array, float]], setting: str) -> pd.DataFrame:
     rows = [
-        {
-            "setting": f"{n_settings} settings, at their mean",
+        _COLUMNS
+        | {
+            "setting": setting,
             "group": cell["group"],
             "group_order": int(cell["group_order"]),
             "max_irrep_dim": cell["irrep_dim"],
-            "split_seed": 0,
-            "init_seed": 0,
-            "status": BracketStatus.BRACKETED,
             "n_low": np.exp(own[0] - half_width),
             "n_high": np.exp(own[0] + half_width),
             "n_c": np.exp(own[0]),
-            "violations": 0,
-            "n_runs": 0,
-            "n_excluded": 0,
-            "horizon_steps": 0,
-            "steps_low": np.nan,
-            "steps_high": np.nan,
         }
         for cell, own, half_width in found
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
 def _mean(slopes: Array) -> Estimate:

@@ -100,6 +100,21 @@ def built_in_laws() -> tuple[DeclaredLaw, ...]:
     return _laws(text, "laws.yaml", ())
 
 
+def built_in_law(name: str) -> DeclaredLaw:
+    """One of the laws of `analysis/laws.yaml`.
+
+    Args:
+        name: As it stands there.
+
+    Raises:
+        InputError: There is none of this name; the message lists those there are.
+    """
+    known = {law.name: law for law in built_in_laws()}
+    if name not in known:
+        raise InputError(f"law: {_unknown(name, [*known])}; built-in laws are {', '.join(known)}")
+    return known[name]
+
+
 def read_laws(path: str | Path) -> tuple[DeclaredLaw, ...]:
     """The laws of a YAML file, written as `analysis/laws.yaml` is.
 

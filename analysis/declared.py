@@ -9,10 +9,10 @@ import pandas as pd
 from scipy import stats
 
 from analysis.declarations import DeclaredLaw
-from analysis.fitting import aicc
 from analysis.formulas import evaluate
+from analysis.framed import Framed
 from analysis.groups import group_means
-from analysis.laws import LEVEL, Array, Estimate
+from analysis.laws import LEVEL, Array, Estimate, aicc, parameter_frame, title
 from analysis.nonlinear import Problem, Solution, inseparable, profile_interval, solve
 
 
@@ -46,8 +46,8 @@ class DeclaredStatus(StrEnum):
     )
 
 
-@dataclass(frozen=True, eq=False)
-class DeclaredFit:
+@dataclass(frozen=True, eq=False, repr=False)
+class DeclaredFit(Framed):
     """What came of fitting one declared law to the thresholds of one setting.
 
     Attributes:
@@ -78,6 +78,27 @@ class DeclaredFit:
     residual_sd: float | None = None
     dof: int = 0
     aicc: float | None = None
+
+    @property
+    def title(self) -> str:
+        """The law, the groups and the setting; and what is wrong."""
+        return title(self.law.name, self.groups, self.setting, self.status)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a parameter, with the columns of `LawFit.to_frame`."""
+        return parameter_frame(
+            self.estimates,
+            setting=self.setting,
+            law=self.law.name,
+            formula=self.law.formula.text,
+            order_star=self.constants.get("M_star"),
+            dim_star=self.constants.get("d_star"),
+            orders=self.groups["group_order"],
+            residual_sd=self.residual_sd,
+            dof=self.dof if self.estimates else None,
+            aicc=self.aicc,
+            status=self.status.name.lower(),
+        )
 
     @property
     def well(self) -> bool:
@@ -179,17 +200,6 @@ def fit_declared(
             return _with(none, DeclaredStatus.NO_SPREAD_IN_DIM, only_dim)
         return _with(none, DeclaredStatus.RANK_DEFICIENT, same)
     return _estimated(none, problem, solution, bootstrap, rng or np.random.default_rng(0))
-
-
-def fit_declared_laws(thresholds: pd.DataFrame, laws: Iterable[DeclaredLaw]) -> list[DeclaredFit]:
-    """Every law for each setting, in order of setting.
-
-    Args:
-        thresholds: As `thresholds` gives them.
-        laws: The declarations.
-    """
-    kept = list(laws)
-    return [fit_declared(cells, law) for _, cells in thresholds.groupby("setting") for law in kept]
 
 
 def _estimated(

@@ -25,7 +25,8 @@ def with_dim(thresholds: pd.DataFrame, dim: Dim | str) -> pd.DataFrame:
     """The same thresholds, with the column `irrep_dim` that the laws take as d.
 
     Args:
-        thresholds: As `thresholds` gives them, or a table of them with a column effective_dim.
+        thresholds: As `thresholds` gives them, or a table of them with a column effective_dim; or
+            records.
         dim: The convention.
 
     Raises:
@@ -35,7 +36,18 @@ def with_dim(thresholds: pd.DataFrame, dim: Dim | str) -> pd.DataFrame:
         return thresholds.assign(irrep_dim=thresholds["max_irrep_dim"])
     if "effective_dim" in thresholds:
         return thresholds.assign(irrep_dim=thresholds["effective_dim"])
-    return thresholds.assign(irrep_dim=thresholds["group"].map(effective_dim))
+    known = {group: effective_dim(group) for group in thresholds["group"].unique()}
+    return thresholds.assign(irrep_dim=thresholds["group"].map(known))
+
+
+def dims_of(frame: pd.DataFrame) -> "pd.Series[int]":
+    """The d of each row: the column irrep_dim, as `with_dim` adds it, or else max_irrep_dim."""
+    return frame["irrep_dim" if "irrep_dim" in frame else "max_irrep_dim"]
+
+
+def symbol(frame: pd.DataFrame) -> str:
+    """How figures write d: as d_k wherever it is the largest d_k of every group."""
+    return "d_k" if (dims_of(frame) == frame["max_irrep_dim"]).all() else "d"
 
 
 def effective_dim(group: str) -> int:

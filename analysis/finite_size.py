@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.optimize import minimize_scalar
 
+from analysis.framed import Framed
 from analysis.laws import LEVEL, Estimate
 from analysis.loading import setting_labels
 from analysis.rises import Rises, rises
@@ -67,8 +68,8 @@ class CollapseStatus(StrEnum):
     )
 
 
-@dataclass(frozen=True, eq=False)
-class Collapse:
+@dataclass(frozen=True, eq=False, repr=False)
+class Collapse(Framed):
     """What came of collapsing the accuracies of one setting.
 
     Attributes:
@@ -103,6 +104,36 @@ class Collapse:
     def quotable(self) -> bool:
         """Whether 1/ν may be quoted."""
         return self.status is CollapseStatus.OK
+
+    @property
+    def title(self) -> str:
+        """What `collapse_words` says."""
+        return collapse_words(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row, with NaN where there is no fit; `points` are a table already.
+
+        Returns:
+            setting, parameter (inverse_nu), estimate, low, high (95 %), quality (S), terms,
+            n_orders, order_min, order_max, order_star (M*), status: quote it where that is `ok`.
+        """
+        nu = self.inverse_nu or Estimate(np.nan, np.nan, np.nan)
+        orders = self.points["group_order"]
+        row = {
+            "setting": self.setting,
+            "parameter": "inverse_nu",
+            "estimate": nu.value,
+            "low": nu.low,
+            "high": nu.high,
+            "quality": np.nan if self.quality is None else self.quality,
+            "terms": self.terms,
+            "n_orders": orders.nunique(),
+            "order_min": orders.min(),
+            "order_max": orders.max(),
+            "order_star": self.order_star,
+            "status": self.status.name.lower(),
+        }
+        return pd.DataFrame([row]).astype({"order_min": "Int64", "order_max": "Int64"})
 
 
 def collapse(records: pd.DataFrame) -> Collapse:

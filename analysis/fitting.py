@@ -1,50 +1,100 @@
-"""Stage two of the laws: least squares over groups, with intervals that hold for few of them."""
+"""The law of n_c over groups: least squares, with intervals that hold for few of them."""
 
+import math
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 from statsmodels.regression.linear_model import OLS
 
+from analysis.declarations import DeclaredLaw, built_in_law
+from analysis.declared import DeclaredFit, fit_declared
+from analysis.dims import Dim, with_dim
+from analysis.formulas import InputError
 from analysis.groups import group_means
-from analysis.laws import LEVEL, Array, Estimate, FitStatus, Form, Law, LawFit
+from analysis.laws import LEVEL, Array, Estimate, FitStatus, Form, Law, LawFit, aicc
 from analysis.theorem4 import profile
 
+_TELLS = 2.0
+"""Of AICc: laws that are nearer cannot be told apart."""
 
-def fit_power_law(thresholds: pd.DataFrame) -> LawFit:
-    """Fit log n_c = log n* + βx + γ ln(d/d*) by ordinary least squares, with t intervals.
+
+@overload
+def fit_law(
+    thresholds: pd.DataFrame,
+    law: Form | Literal["power law", "Theorem 4"] = Form.POWER,
+    dim: Dim | str | None = None,
+) -> LawFit: ...
+
+
+@overload
+def fit_law(
+    thresholds: pd.DataFrame,
+    law: DeclaredLaw,
+    dim: Dim | str | None = None,
+    bootstrap: int = 0,
+    rng: np.random.Generator | None = None,
+) -> DeclaredFit: ...
+
+
+@overload
+def fit_law(
+    thresholds: pd.DataFrame,
+    law: str,
+    dim: Dim | str | None = None,
+    bootstrap: int = 0,
+    rng: np.random.Generator | None = None,
+) -> LawFit | DeclaredFit: ...
+
+
+def fit_law(
+    thresholds: pd.DataFrame,
+    law: DeclaredLaw | str = Form.POWER,
+    dim: Dim | str | None = None,
+    bootstrap: int = 0,
+    rng: np.random.Generator | None = None,
+) -> LawFit | DeclaredFit:
+    """Fit a law to the thresholds of one setting, over groups.
+
+    The two forms that verdicts rest on, x = ln(M/M*) and γ where d varies over the groups:
+
+        power law   log n_c = log n* + βx + γ ln(d/d*), ordinary least squares with t intervals
+        Theorem 4   log n_c = log n* + x + log(1 + (β − 1)x) + γ ln(d/d*), with a profile interval
+                    for β: the β with RSS(β) ≤ RSS(β̂)·(1 + F/dof), F the 95 % quantile on (1, dof)
+                    degrees of freedom; log n* and γ, linear given β, have linearised t intervals
+
+    Any other law, of `analysis/laws.yaml` or declared, is fitted by least squares on log n_c with a
+    profile interval for each parameter (`fit_declared`).
 
     Args:
-        thresholds: Of one setting, as `thresholds` gives them.
+        thresholds: Of one setting, as `thresholds`, `limits_as_thresholds` (without a horizon) or
+            `read_thresholds` (measured elsewhere) give them.
+        law: "power law", "Theorem 4", the name of another built-in law such as "M log M", or what
+            `declare` or `read_laws` give.
+        dim: Which irrep dimension is d, as `with_dim` takes it; by default the column irrep_dim
+            where there is one, else max_irrep_dim.
+        bootstrap: Resamples of groups, for bootstrap intervals instead of profiles; not for the two
+            forms.
+        rng: For the bootstrap; by default seeded with 0.
 
     Returns:
-        Always a fit; its status says whether it holds a law. A good one has a residual_sd below
-        0.05, five degrees of freedom or more, and a resolution below β's half-width.
+        Always a fit; its status says whether it holds a law. A LawFit for the two forms, a
+        DeclaredFit for other laws. A good one has a residual_sd below 0.05, five degrees of freedom
+        or more, and a resolution below β's half-width.
 
     Raises:
-        ValueError: The thresholds are of several settings.
+        InputError: No built-in law has this name, or the effective dimension of a group is unknown.
+        ValueError: The thresholds are of several settings, or a bootstrap is asked of a form.
     """
-    return _fit(thresholds, Form.POWER)
-
-
-def fit_theorem4(thresholds: pd.DataFrame) -> LawFit:
-    """Fit log n_c = log n* + x + log(1 + (β − 1)x) + γ ln(d/d*), with a profile interval for β.
-
-    β's interval holds the β with RSS(β) ≤ RSS(β̂)·(1 + F/dof), F the 95 % quantile on (1, dof)
-    degrees of freedom; log n* and γ, linear given β, have linearised t intervals.
-
-    Args:
-        thresholds: Of one setting, as `thresholds` gives them.
-
-    Returns:
-        Always a fit; its status says whether it holds a law. What is good: see fit_power_law.
-
-    Raises:
-        ValueError: The thresholds are of several settings.
-    """
-    return _fit(thresholds, Form.THEOREM_4)
+    cells = thresholds if dim is None else with_dim(thresholds, dim)
+    if not isinstance(law, DeclaredLaw) and law in list(Form):
+        if bootstrap:
+            raise ValueError(f"{law}: bootstrap intervals are those of declared laws")
+        return _fit(cells, Form(law))
+    declared = law if isinstance(law, DeclaredLaw) else built_in_law(law)
+    return fit_declared(cells, declared, bootstrap, rng)
 
 
 def fit_laws(thresholds: pd.DataFrame) -> list[LawFit]:
@@ -53,29 +103,30 @@ def fit_laws(thresholds: pd.DataFrame) -> list[LawFit]:
     Args:
         thresholds: As `thresholds` gives them.
     """
-    return [
-        fit(cells)
-        for _, cells in thresholds.groupby("setting")
-        for fit in (fit_power_law, fit_theorem4)
-    ]
+    return [fit_law(cells, form) for _, cells in thresholds.groupby("setting") for form in Form]
 
 
-def aicc(rss: float, n_groups: int, n_parameters: int) -> float | None:
-    """The criterion G ln(RSS/G) + 2k + 2k(k + 1)/(G − k − 1), with k counting the residual sd too.
+def preferred_dim(thresholds: pd.DataFrame) -> Dim:
+    """The convention under which the power law leaves less: complex unless the other is better.
+
+    Better is an AICc, summed over settings, that is less by more than 2. Where a setting has no
+    law or no AICc, or the effective dimension of a group is not known, it is complex.
 
     Args:
-        rss: Residual sum of squares, of log n_c.
-        n_groups: G.
-        n_parameters: Of the law.
-
-    Returns:
-        Less is better; forms less than 2 apart cannot be told apart. None where G is too small or
-        the fit is exact, for which it does not exist.
+        thresholds: As `thresholds` gives them.
     """
-    k = n_parameters + 1
-    if n_groups - k - 1 <= 0 or rss <= 0:
-        return None
-    return float(n_groups * np.log(rss / n_groups) + 2 * k + 2 * k * (k + 1) / (n_groups - k - 1))
+
+    def left(dim: Dim) -> float:
+        parts = with_dim(thresholds, dim).groupby("setting")
+        laws = [_fit(part, Form.POWER).law for _, part in parts]
+        scores = [law.aicc for law in laws if law and law.aicc is not None]
+        return sum(scores) if len(scores) == len(laws) else math.nan
+
+    try:
+        better = left(Dim.EFFECTIVE) < left(Dim.COMPLEX) - _TELLS
+    except InputError:
+        return Dim.COMPLEX
+    return Dim.EFFECTIVE if better else Dim.COMPLEX
 
 
 def _fit(thresholds: pd.DataFrame, form: Form) -> LawFit:

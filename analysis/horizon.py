@@ -5,15 +5,18 @@ large groups up, and bends β: 1.61, 1.48, 1.41, 1.37 were measured for caps of 
 8000 steps where M log M means 1.28. What a shorter horizon would have found is in the records.
 """
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 import pandas as pd
 
 from analysis.brackets import thresholds
-from analysis.fitting import fit_power_law
-from analysis.laws import LawFit
+from analysis.dims import Dim
+from analysis.fitting import fit_law
+from analysis.framed import Framed
+from analysis.laws import Estimate, Form, LawFit
 
 FRACTIONS = (0.25, 0.5, 1.0)
 """Of the horizon, at which β is estimated again."""
@@ -40,8 +43,8 @@ class HorizonStatus(StrEnum):
     NO_LAW = "there is no law at the whole horizon to check"
 
 
-@dataclass(frozen=True, eq=False)
-class HorizonCheck:
+@dataclass(frozen=True, eq=False, repr=False)
+class HorizonCheck(Framed):
     """β at parts of the horizon.
 
     Attributes:
@@ -60,42 +63,90 @@ class HorizonCheck:
     fits: dict[float, LawFit]
     drift: float | None
     allowed: float | None
+    _brief = ("horizon_fraction", "n_groups", "estimate", "low", "high")
+
+    @property
+    def title(self) -> str:
+        """The setting, and whether a verdict on it may be given."""
+        return f"β at parts of the horizon; {self.setting}: {self.status}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a part of the horizon.
+
+        Returns:
+            setting, horizon_fraction, n_groups, parameter (beta), estimate, low, high (95 %, from
+            the scatter of the groups; NaN without a law), drift, allowed, status (of the check).
+        """
+        rows = []
+        for fraction, fit in self.fits.items():
+            beta = fit.law.beta if fit.law else Estimate(math.nan, math.nan, math.nan)
+            row = {"horizon_fraction": fraction, "n_groups": len(fit.groups), "parameter": "beta"}
+            row |= {"estimate": beta.value, "low": beta.low, "high": beta.high}
+            row |= {"drift": self.drift, "allowed": self.allowed}
+            rows.append({"setting": self.setting, **row, "status": self.status.name.lower()})
+        return pd.DataFrame(rows).astype({"drift": float, "allowed": float})
 
 
 def horizon_check(
     records: pd.DataFrame,
-    fit: Callable[[pd.DataFrame], LawFit] = fit_power_law,
+    law: Form | Literal["power law", "Theorem 4"] = Form.POWER,
+    dim: Dim | str | None = None,
     whole: pd.DataFrame | None = None,
 ) -> list[HorizonCheck]:
     """Estimate β again at a quarter, half and the whole of the horizon.
 
     Args:
         records: As `load` gives them.
-        fit: Which law: fit_power_law or fit_theorem4.
+        law: Whose β.
+        dim: Which irrep dimension is d, as `fit_law` takes it.
         whole: The thresholds of these records, where they are known already.
 
     Returns:
         One check a setting, in order of setting. A drift above the interval's half-width refuses
         every verdict on the setting.
     """
-    tables = {
-        fraction: thresholds(records, fraction) if whole is None or fraction < 1 else whole
-        for fraction in FRACTIONS
-    }
+    tables = horizon_tables(records, whole)
     return [
-        _check(
+        check_tables(
             str(setting),
             {fraction: table[table["setting"] == setting] for fraction, table in tables.items()},
-            fit,
+            Form(law),
+            dim,
         )
         for setting in tables[1.0]["setting"].unique()
     ]
 
 
-def _check(
-    setting: str, tables: dict[float, pd.DataFrame], fit: Callable[[pd.DataFrame], LawFit]
+def horizon_tables(
+    records: pd.DataFrame, whole: pd.DataFrame | None = None
+) -> dict[float, pd.DataFrame]:
+    """Thresholds at each of FRACTIONS of the horizon.
+
+    Args:
+        records: As `load` gives them.
+        whole: Those at the whole of it, where they are known already.
+    """
+    return {
+        fraction: thresholds(records, fraction) if whole is None or fraction < 1 else whole
+        for fraction in FRACTIONS
+    }
+
+
+def check_tables(
+    setting: str,
+    tables: dict[float, pd.DataFrame],
+    law: Form = Form.POWER,
+    dim: Dim | str | None = None,
 ) -> HorizonCheck:
-    fits = {fraction: fit(table) for fraction, table in tables.items()}
+    """The check of thresholds that are known already.
+
+    Args:
+        setting: In words.
+        tables: For each of FRACTIONS the thresholds of this setting alone.
+        law: As `horizon_check` takes it.
+        dim: Likewise.
+    """
+    fits = {fraction: fit_law(table, law, dim) for fraction, table in tables.items()}
     whole = fits[1.0].law
     if whole is None:
         return HorizonCheck(setting, HorizonStatus.NO_LAW, fits, None, None)
@@ -103,7 +154,7 @@ def _check(
     # Over other groups β could differ for reasons other than the horizon, and a group that comes in
     # only with the last half of it is the very one that the horizon holds up.
     groups = fits[1.0].groups["group"]
-    half = fit(tables[0.5][tables[0.5]["group"].isin(groups)])
+    half = fit_law(tables[0.5][tables[0.5]["group"].isin(groups)], law, dim)
     if half.law is None or len(half.groups) < len(groups):
         return HorizonCheck(setting, HorizonStatus.CANNOT_TELL, fits, None, allowed)
     drift = whole.beta.value - half.law.beta.value

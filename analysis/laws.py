@@ -10,6 +10,7 @@ at M*, which the data determine, in place of C and log δ, which they leave 99 %
 β = 1 + 1/ln(M*/δ) and n* = C d*^γ M*/(β − 1). β is the local exponent at M* in both.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,6 +20,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis import theorem4
+from analysis.declarations import built_in_law
+from analysis.framed import Framed
 
 Array = NDArray[np.float64]
 LEVEL = 0.95
@@ -144,8 +147,8 @@ class Law:
         return np.exp(centre), np.exp(centre - margin), np.exp(centre + margin)
 
 
-@dataclass(frozen=True, eq=False)
-class LawFit:
+@dataclass(frozen=True, eq=False, repr=False)
+class LawFit(Framed):
     """What came of fitting one form to the thresholds of one setting.
 
     Attributes:
@@ -166,6 +169,96 @@ class LawFit:
     dropped: tuple[str, ...]
     horizon_steps: tuple[int, int]
     law: Law | None = None
+    _brief = ("parameter", "estimate", "low", "high", "low_with_grid", "high_with_grid")
+
+    @property
+    def title(self) -> str:
+        """The form, the groups and the setting; and why there is no law, or what is wrong."""
+        return title(self.form, self.groups, self.setting, self.status)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a parameter, or a single one with NaN where there is no law.
+
+        Returns:
+            setting, law, formula, parameter (n_star, beta, and gamma where d varies), estimate, low
+            and high (95 %, from the scatter of the groups), low_with_grid and high_with_grid (of
+            β, widened by the resolution; NaN for others), order_star and dim_star (M* and d*),
+            n_groups, order_min, order_max, residual_sd (of log n_c), dof, aicc, status.
+        """
+        law = self.law
+        found = {"n_star": law.n_star, "beta": law.beta, "gamma": law.gamma} if law else {}
+        varies = " d^γ" if law and law.gamma else ""
+        table = parameter_frame(
+            {name: one for name, one in found.items() if one},
+            setting=self.setting,
+            law=str(self.form),
+            formula=built_in_law(f"{self.form}{varies}").formula.text,
+            order_star=law.order_star if law else None,
+            dim_star=law.dim_star if law else None,
+            orders=self.groups["group_order"],
+            residual_sd=law.residual_sd if law else None,
+            dof=law.dof if law else None,
+            aicc=law.aicc if law else None,
+            status=self.status.name.lower(),
+        )
+        if law:
+            ends = ["low_with_grid", "high_with_grid"]
+            table.loc[table["parameter"] == "beta", ends] = (
+                law.quoted_beta.low,
+                law.quoted_beta.high,
+            )
+        return table
+
+
+def title(name: str, groups: pd.DataFrame, setting: str, status: StrEnum) -> str:
+    """What was fitted to what, in one line.
+
+    Args:
+        name: Of the law.
+        groups: Those fitted.
+        setting: In words.
+        status: Told if it is not `OK`.
+    """
+    orders = groups["group_order"]
+    spread = f", M = {orders.min()} to {orders.max()}" if len(orders) else ""
+    of = f"{name}, {len(orders)} groups{spread}; {setting}"
+    return of if status.name == "OK" else f"{of}: {status.name.lower().replace('_', ' ')}"
+
+
+def parameter_frame(
+    estimates: Mapping[str, Estimate], orders: "pd.Series[int]", **of_all: object
+) -> pd.DataFrame:
+    """One row a parameter, as `LawFit.to_frame` has them.
+
+    Args:
+        estimates: By parameter; none gives one row without numbers.
+        orders: M of the groups fitted.
+        of_all: What all rows have in common; setting, law and formula come first, status last.
+    """
+    nothing = Estimate(np.nan, np.nan, np.nan)
+    first = {name: of_all.pop(name) for name in ("setting", "law", "formula")}
+    status = of_all.pop("status")
+    rows = [
+        {
+            **first,
+            "parameter": name,
+            "estimate": one.value,
+            "low": one.low,
+            "high": one.high,
+            "low_with_grid": np.nan,
+            "high_with_grid": np.nan,
+            "n_groups": len(orders),
+            "order_min": orders.min() if len(orders) else None,
+            "order_max": orders.max() if len(orders) else None,
+            **of_all,
+            "status": status,
+        }
+        for name, one in (estimates or {"": nothing}).items()
+    ]
+    numbers = ["order_star", "dim_star", "residual_sd", "aicc"]
+    whole = ["order_min", "order_max", "dof"]
+    kinds = dict.fromkeys(numbers, "float64") | dict.fromkeys(whole, "Int64")
+    return pd.DataFrame(rows).astype(kinds)
 
 
 @dataclass(frozen=True)
@@ -208,3 +301,21 @@ def constants(law: Law) -> Constants:
     gamma = law.gamma.value if law.gamma else 0.0
     C = law.n_star.value * (beta.value - 1) / (law.order_star * law.dim_star**gamma)
     return Constants(delta, C, "")
+
+
+def aicc(rss: float, n_groups: int, n_parameters: int) -> float | None:
+    """The criterion G ln(RSS/G) + 2k + 2k(k + 1)/(G − k − 1), with k counting the residual sd too.
+
+    Args:
+        rss: Residual sum of squares, of log n_c.
+        n_groups: G.
+        n_parameters: Of the law.
+
+    Returns:
+        Less is better; forms less than 2 apart cannot be told apart. None where G is too small or
+        the fit is exact, for which it does not exist.
+    """
+    k = n_parameters + 1
+    if n_groups - k - 1 <= 0 or rss <= 0:
+        return None
+    return float(n_groups * np.log(rss / n_groups) + 2 * k + 2 * k * (k + 1) / (n_groups - k - 1))

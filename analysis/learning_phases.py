@@ -86,7 +86,10 @@ def phases(
     lost = ~(seen["train_at_end"] >= goal)
     apart = seen["test_step"] - seen["train_step"]
     fell = trained | (seen["train_best"] - seen["train_at_end"] >= CLEAR_FALL)
-    collapsed = decayed & lost & (fell | _fits_with_less_decay(records, trained & ~lost))
+    collapsed = decayed & lost & fell
+    unclear = decayed & lost & ~fell & ~generalized
+    if unclear.any():
+        collapsed |= unclear & _fits_with_less_decay(records, trained & ~lost)
     rose = records["best_test_accuracy"] > 1 / records["group_order"] + CHANCE_MARGIN
     given_up = records["outcome"] == Outcome.STOPPED
     found = pd.Series(Phase.CONFUSION, index=records.index, dtype=object)
@@ -194,8 +197,9 @@ def _read(curves: pd.DataFrame, goal: "pd.Series[float]") -> pd.DataFrame:
 def _fits_with_less_decay(records: pd.DataFrame, fits: "pd.Series[bool]") -> "pd.Series[bool]":
     """Whether a run alike in all but its weight decay fits, with less of it."""
     least = records["weight_decay"].where(fits)
+    differ = [name for name in _ALIKE if (records[name] != records[name].iloc[0]).any()]
     return (
-        least.groupby([records[name] for name in _ALIKE])
+        least.groupby([records[name] for name in differ or ["group"]])
         .transform("min")
         .lt(records["weight_decay"])
     )

@@ -8,16 +8,18 @@ from scipy import stats
 
 from analysis.declarations import DeclaredLaw, built_in_laws
 from analysis.declared import law_problem, predicted
-from analysis.fitting import aicc
+from analysis.dims import Dim, with_dim
 from analysis.groups import group_means
-from analysis.laws import Array
+from analysis.laws import Array, aicc
 from analysis.nonlinear import Solution, inseparable, solve
 
 HELD_OUT = 0.25
 """Part of the groups, the largest, that the others have to predict; at least one."""
 
 
-def compare_laws(thresholds: pd.DataFrame, declared: Sequence[DeclaredLaw] = ()) -> pd.DataFrame:
+def compare_laws(
+    thresholds: pd.DataFrame, laws: Sequence[DeclaredLaw] = (), dim: Dim | str | None = None
+) -> pd.DataFrame:
     """Every law on the same groups, the best by AICc first.
 
     Laws less than 2 apart in AICc cannot be told apart; then, and for laws far apart too, look at
@@ -31,9 +33,10 @@ def compare_laws(thresholds: pd.DataFrame, declared: Sequence[DeclaredLaw] = ())
     outside `Law.quoted_beta`.
 
     Args:
-        thresholds: Of one setting, as `thresholds` gives them.
-        declared: Laws to compare beside the built-in ones. Of these, those with d are left out
-            where d does not vary.
+        thresholds: Of one setting, as `fit_law` takes them.
+        laws: To compare beside the built-in ones, as `declare` or `read_laws` give them. Of the
+            built-in ones, those with d are left out where d does not vary.
+        dim: Which irrep dimension is d, as `fit_law` takes it.
 
     Returns:
         One row a law: law, n_parameters, residual_sd (of log n_c), aicc, delta_aicc (to the best),
@@ -41,14 +44,14 @@ def compare_laws(thresholds: pd.DataFrame, declared: Sequence[DeclaredLaw] = ())
         from the others; family, p_in_family, p_with_grid. NaN where there are too few groups for
         it, or the groups do not determine the law; family is empty where there is none.
     """
-    groups = group_means(thresholds).table
+    groups = group_means(thresholds if dim is None else with_dim(thresholds, dim)).table
     varies = groups["irrep_dim"].min() < groups["irrep_dim"].max()
-    laws = [law for law in built_in_laws() if varies or not law.uses_dim]
-    laws += declared
+    compared = [law for law in built_in_laws() if varies or not law.uses_dim]
+    compared += laws
     train = groups.iloc[: len(groups) - max(1, int(HELD_OUT * len(groups)))]
     held_out = groups.iloc[len(train) :]
-    found = {law.name: _solved(groups, law) for law in laws}
-    sizes = {law.name: len(law.bounds) for law in laws}
+    found = {law.name: _solved(groups, law) for law in compared}
+    sizes = {law.name: len(law.bounds) for law in compared}
     rows = [
         {
             "law": law.name,
@@ -57,7 +60,7 @@ def compare_laws(thresholds: pd.DataFrame, declared: Sequence[DeclaredLaw] = ())
             "family": law.family if law.family in found else "",
             **_test(groups, found, sizes, law),
         }
-        for law in laws
+        for law in compared
     ]
     numbers = ["residual_sd", "aicc", "held_out_error", "p_in_family", "p_with_grid"]
     table = pd.DataFrame(rows).astype(dict.fromkeys(numbers, float))

@@ -16,6 +16,7 @@ from scipy import optimize
 from scipy.stats import qmc
 
 from analysis.formulas import Formula, InputError, derivative, evaluate, parse
+from analysis.framed import Framed
 from analysis.laws import LEVEL, Estimate
 from analysis.separation import expanded, multiplier
 
@@ -40,8 +41,8 @@ class ScalingStatus(StrEnum):
     )
 
 
-@dataclass(frozen=True, eq=False)
-class ScalingFit:
+@dataclass(frozen=True, eq=False, repr=False)
+class ScalingFit(Framed):
     """What came of fitting a formula to a table.
 
     Attributes:
@@ -62,6 +63,36 @@ class ScalingFit:
     loss: float
     residual_sd: float
     n_rows: int
+
+    @property
+    def title(self) -> str:
+        """The formula and the rows; and what is wrong."""
+        of = f"{self.formula.text}, {self.n_rows} rows"
+        return of if self.status is ScalingStatus.OK else f"{of}: {self.reason}"
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a parameter, or a single one with NaN where there are no numbers.
+
+        Returns:
+            formula, parameter, estimate, low, high (95 %; NaN without a bootstrap), loss,
+            residual_sd, n_rows, status.
+        """
+        nothing = Estimate(np.nan, np.nan, np.nan)
+        rows = [
+            {
+                "formula": self.formula.text,
+                "parameter": name,
+                "estimate": one.value,
+                "low": one.low,
+                "high": one.high,
+                "loss": self.loss,
+                "residual_sd": self.residual_sd,
+                "n_rows": self.n_rows,
+                "status": self.status.name.lower(),
+            }
+            for name, one in (self.estimates or {"": nothing}).items()
+        ]
+        return pd.DataFrame(rows)
 
     def predict(self, frame: pd.DataFrame) -> Array:
         """The response at other columns.

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.brackets import BracketStatus
+from analysis.covariates import CovariateFit
 from analysis.declared import DeclaredFit, DeclaredStatus
 from analysis.finite_size import Collapse, collapse_words
+from analysis.frames import threshold_frame
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import FitStatus, LawFit, constants
 from analysis.limits import Limit
@@ -93,19 +95,18 @@ def threshold_table(thresholds: pd.DataFrame) -> Table:
     columns += ["seeds", "notes"]
     several = len(thresholds["setting"].unique()) > 1
     rows = []
-    for (setting, _), cells in thresholds.groupby(["setting", "group"], sort=False):
-        order = int(cells["group_order"].iloc[0])
-        found = cells["n_c"].dropna().astype(float)
-        n_c = float(np.exp(np.log(found).mean())) if len(found) else math.nan
+    groups = threshold_frame(thresholds).to_dict("records")
+    by_group = thresholds.groupby(["setting", "group"], sort=False)
+    for group, ((setting, _), cells) in zip(groups, by_group, strict=True):
         row = [
-            str(cells["task"].iloc[0]),
-            str(order),
-            _number(n_c, ".1f"),
-            _number(n_c / cells["tuples"].iloc[0], ".3f"),
-            _number(n_c / (order * math.log(order)), ".3f"),
+            str(group["task"]),
+            str(group["group_order"]),
+            _number(group["n_c"], ".1f"),
+            _number(group["n_c_share"], ".3f"),
+            _number(group["n_c_over_m_log_m"], ".3f"),
             ", ".join(_bracket(cell) for _, cell in cells.iterrows()),
-            " / ".join(_number(cells[f"steps_{end}"].median(), ",.0f") for end in ("low", "high")),
-            f"{len(found)}/{len(cells)}",
+            " / ".join(_number(group[f"steps_{end}"], ",.0f") for end in ("low", "high")),
+            f"{group['seeds_bracketed']}/{group['seeds']}",
             _notes(cells),
         ]
         rows.append([str(setting), *row] if several else row)
@@ -170,11 +171,27 @@ def rivals_table(rivals: pd.DataFrame) -> Table:
     )
 
 
+def covariate_table(fit: CovariateFit) -> Table:
+    """One row a covariate.
+
+    Args:
+        fit: As `fit_covariates` gives it, with slopes.
+    """
+    fitted = [str(len(fit.thresholds)), str(fit.n_settings), _percent(fit.misfit)]
+    rows = []
+    for name, mean in fit.at.items():
+        slope = fit.slopes[name]
+        power = [f"{slope.value:.3f}", f"{slope.low:.3f} to {slope.high:.3f}"]
+        rows.append([name.replace("_", " "), *power, f"{mean:.3g}", *fitted])
+    columns = ["covariate", "power", "95 %", "mean", "groups", "settings", "misfit"]
+    return Table(columns, rows)
+
+
 def declared_table(fits: list[DeclaredFit]) -> Table:
     """One row a parameter of a declared law.
 
     Args:
-        fits: As `fit_declared_laws` gives them.
+        fits: As `fit_law` gives them.
     """
     rows = []
     for fit in fits:

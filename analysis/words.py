@@ -1,8 +1,14 @@
 """What a fit means, in plain words."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
 from analysis.censored import CensoredFit
+from analysis.covariates import CovariateFit
+from analysis.dims import Dim
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import Estimate, FitStatus, Form, Law, LawFit, constants
+from analysis.limits import Limit
 from analysis.seeds import SeedScatter
 
 
@@ -120,6 +126,84 @@ def horizon_words(check: HorizonCheck) -> str:
     ]
     told = f"β is {listed(betas)}: " if betas else ""
     return f"Horizon: {told}{check.status}{_drift(check)}."
+
+
+def limit_words(limits: Sequence[Limit], limited: LawFit, within: LawFit) -> str:
+    """Of how many groups n_c(∞) is known, and what it does to β.
+
+    Args:
+        limits: Of one setting.
+        limited: The power law of these, as `limits_as_thresholds` has them.
+        within: The power law of the same groups, with their thresholds within the horizon.
+    """
+    known = sum(one.n_c is not None for one in limits)
+    told = f"The steps to generalize, t = A (n/n_c − 1)^(−z), tell n_c(∞) of {known} of"
+    told += f" {len(limits)} groups."
+    sentences = [told]
+    if limited.law and within.law:
+        moved = f"{limited.law.beta.value - within.law.beta.value:+.2f}".replace("-", "−")
+        sentences.append(
+            f"Over these β is {span(limited.law.beta)} without a horizon and"
+            f" {span(within.law.beta)} within it (scatter): {moved}."
+        )
+    elif known:
+        sentences.append(f"Of these no law, because {limited.status}.")
+    causes = Counter(one.status for one in limits if one.n_c is None)
+    sentences += [
+        f"Not of {count} group{'s' * (count != 1)}: {status}." for status, count in causes.items()
+    ]
+    return " ".join(sentences)
+
+
+def covariate_words(fit: CovariateFit) -> str:
+    """How n_c goes with learning rate, weight decay and the like.
+
+    Args:
+        fit: As `fit_covariates` gives it.
+    """
+    if not fit.slopes:
+        return f"{fit.setting}: no slopes, because {fit.status}."
+    powers = [
+        f"the {name.replace('_', ' ')} to the power {span(one)}" for name, one in fit.slopes.items()
+    ]
+    flat = [name.replace("_", " ") for name, one in fit.slopes.items() if 0 in one]
+    sentences = [f"{fit.setting}: n_c goes with {listed(powers)}."]
+    if flat:
+        sentences.append(f"That it does not depend on the {listed(flat)} is possible.")
+    sentences.append(f"Beside these powers the settings differ by {100 * fit.misfit:.1f} % of n_c.")
+    if fit.dropped:
+        sentences.append(f"Left out: {'; '.join(fit.dropped)}.")
+    return " ".join(sentences)
+
+
+def dim_words(dim: Dim) -> str:
+    """What d is under a convention."""
+    return {
+        Dim.COMPLEX: "d = max d_k, of the complex irreps",
+        Dim.EFFECTIVE: "d = M/(8E*), of the real irreps",
+    }[dim]
+
+
+def dims_words(fits: Mapping[Dim, LawFit], checks: Mapping[Dim, HorizonCheck]) -> str:
+    """What the power law leaves under each convention of d.
+
+    Args:
+        fits: The power law under each.
+        checks: The horizon check under each; where one is not stable, the words say so.
+    """
+    parts = []
+    for dim, fit in fits.items():
+        if fit.law is None:
+            parts.append(f"With {dim_words(dim)}: no law, because {fit.status}.")
+            continue
+        gamma = f", γ = {span(fit.law.gamma)}" if fit.law.gamma else ""
+        stable = checks[dim].status is HorizonStatus.STABLE
+        moves = "" if stable else ", which is no verdict: β moves with the horizon, or may"
+        parts.append(
+            f"With {dim_words(dim)}, the power law leaves {100 * fit.law.residual_sd:.1f} % of n_c"
+            f" (β = {span(fit.law.quoted_beta)}{gamma}{moves})."
+        )
+    return " ".join(parts)
 
 
 def _comparison(law: Law) -> list[str]:

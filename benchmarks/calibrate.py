@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from analysis import (
+    Form,
     HorizonStatus,
     LawFit,
     compare_laws,
-    fit_power_law,
-    fit_theorem4,
+    fit_law,
     horizon_check,
     threshold_limits,
     thresholds,
@@ -96,10 +96,10 @@ def coverage(name: str, truth: Truth, sweeps: int, seed: int = 0) -> Coverage:
         seed: Of everything random.
     """
     rng = np.random.default_rng(seed)
-    fit = fit_theorem4 if truth.theorem4 else fit_power_law
+    form = Form.THEOREM_4 if truth.theorem4 else Form.POWER
     rows = []
     for cells in _swept(truth, sweeps, rng):
-        law = fit(cells).law
+        law = fit_law(cells, form).law
         if law:
             rows.append(
                 {

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from analysis import fit_power_law, load, thresholds
+from analysis import fit_law, load, thresholds
 from benchmarks.idiomatic import train_idiomatic
 from benchmarks.report import Column, Row, Table, against, count, goal_columns, text
 from benchmarks.runs import WORKERS, Spec, run_sweep, write_spec
@@ -117,7 +117,7 @@ def _ours(spec: Spec, folder: Path, device: str, most_seeds: int) -> tuple[list[
         asked = spec | {"axes": spec["axes"] | {"seed": seeds}}
         spent, records = run_sweep(asked, folder, device)
         seconds += spent
-        law = fit_power_law(thresholds(load(folder / "results" / spec["name"]))).law
+        law = fit_law(thresholds(load(folder / "results" / spec["name"]))).law
         found = {"seeds": seeds, "trials": len(records), "seconds": seconds}
         if law is not None:
             found |= {"beta": law.beta.value, "half_width": law.beta.half_width}

@@ -8,6 +8,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from tests.analysis.report_sweep import write_report_sweep
+
 SWEEPER = [sys.executable, "-m", "sweeper.cli"]
 COMMANDS = [
     "plan",
@@ -98,8 +100,8 @@ def test_plan_counts_and_runs_nothing(tmp_path: Path) -> None:
 def test_status_tells_how_far_a_sweep_is(results: Path) -> None:
     found = json.loads(sweeper("status", str(results), "--json"))
     assert (found["trials"], found["done"], found["driver"]) == (24, 24, None)
-    assert [row["group_order"] for row in found["by_order"]] == [5, 7, 9]
-    assert all(row["planned"] == 8 for row in found["by_order"])
+    assert [row["group"] for row in found["by_group"]] == ["Z5", "Z7", "Z9"]
+    assert all(row["planned"] == 8 for row in found["by_group"])
     assert "fittable: 24 of 24 trials done" in sweeper("status", str(results))
 
 
@@ -126,6 +128,27 @@ def test_fit_gives_both_laws_and_a_verdict(results: Path) -> None:
     assert "Horizon: β is " in said
 
 
+def test_settings_are_fitted_together_over_covariates(tmp_path: Path) -> None:
+    write_report_sweep(tmp_path)
+    names = ["--covariates", "learning_rate, weight_decay"]
+    power, _ = json.loads(sweeper("fit", str(tmp_path), *names, "--json"))
+    slopes = power["covariates"]["slopes"]
+    # 8 % more with half the decay, and nothing with the rate
+    assert slopes["weight_decay"]["value"] == pytest.approx(-0.111, abs=0.05)
+    assert slopes["learning_rate"]["value"] == pytest.approx(0, abs=0.02)
+    assert "at the mean of 4 settings" in power["verdict"]
+    assert power["horizon_check"]["status"]
+    said = sweeper("fit", str(tmp_path), "--covariates", "learning_rate,width", code=2)
+    assert said.splitlines() == [
+        "width is no axis of a setting; valid are learning_rate, weight_decay, hidden_size,"
+        " max_steps",
+        "weight_decay varies too: pick one of its values, or take it in",
+    ]
+    assert "needs the settings of RESULTS" in sweeper(
+        "fit", "--thresholds", "t.csv", *names, code=2
+    )
+
+
 def test_figures_are_drawn_where_they_are_told(results: Path, tmp_path: Path) -> None:
     phases = ["--phase-axes", "n_train, group_order", "--phase-gap", "100"]
     said = sweeper("figures", str(results), "--out", str(tmp_path), *phases).split()
@@ -147,6 +170,8 @@ def test_the_report_is_one_file_and_says_where(results: Path, tmp_path: Path) ->
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["page.html"]
     assert sweeper("report", str(results)).strip() == str(results / "report.html")
     assert "two_layer, K 64, square, mse, adam" in (results / "report.html").read_text()
+    none = sweeper("report", str(results), "--laws", str(tmp_path / "no.yaml"), code=2)
+    assert "No such file" in none
 
 
 def test_axes_of_the_phases_that_are_none_are_told(results: Path) -> None:

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.brackets import thresholds
+from analysis.dims import Dim, with_dim
 from analysis.figures.boundary import boundary
 from analysis.figures.collapse import collapse_figure
 from analysis.figures.curves import learning_curves
@@ -15,7 +16,7 @@ from analysis.figures.phase import phase_diagram
 from analysis.figures.phases import AxesError, phase_map
 from analysis.figures.style import save
 from analysis.finite_size import collapse
-from analysis.fitting import fit_laws
+from analysis.fitting import fit_laws, preferred_dim
 from analysis.horizon import HorizonStatus, horizon_check
 from analysis.laws import LawFit
 from analysis.learning_phases import unsettled
@@ -39,6 +40,7 @@ def draw_all(
     formats: Sequence[str] = ("png", "svg"),
     axes: tuple[str, str] | None = None,
     gap: int = 1000,
+    dim: Dim | str | None = None,
 ) -> list[Path]:
     """Every figure of a results folder.
 
@@ -53,6 +55,7 @@ def draw_all(
         formats: Suffixes that matplotlib can write.
         axes: Of `phases`, as `phase_map` takes them.
         gap: In steps, as `phase_map` takes it.
+        dim: The convention of d, which the boundary names; by default that of `preferred_dim`.
 
     Returns:
         The files written, each whole.
@@ -60,22 +63,29 @@ def draw_all(
     Raises:
         ResultsError: A shard cannot be read; the message names it.
         AxesError: `axes` cannot be drawn against each other.
+        InputError: The effective dimension was asked for, and that of a group is not known.
     """
     records = load(location)
     folder = Path(out_dir)
     return [
         save(figure, folder / f"{name}.{suffix}")
-        for name, figure in _figures(location, records, axes, gap).items()
+        for name, figure in _figures(location, records, axes, gap, dim).items()
         for suffix in formats
     ]
 
 
 def _figures(
-    location: str | Path, records: pd.DataFrame, axes: tuple[str, str] | None, gap: int
+    location: str | Path,
+    records: pd.DataFrame,
+    axes: tuple[str, str] | None,
+    gap: int,
+    dim: Dim | str | None,
 ) -> dict[str, Figure]:
     cells = thresholds(records)
+    dim = dim or preferred_dim(cells)
+    records, cells = with_dim(records, dim), with_dim(cells, dim)
     fits = fit_laws(cells)
-    checks = {check.setting: check for check in horizon_check(records)}
+    checks = {check.setting: check for check in horizon_check(records, dim=dim, whole=cells)}
     labels = setting_labels(records)
     decided = [fit for fit in fits if checks[fit.setting].status is HorizonStatus.STABLE]
     figures = {"phase_diagram": phase_diagram(records, cells, _one_each(decided))}

@@ -1,23 +1,41 @@
 """The boundary: thresholds against group order, with the fitted laws and what they leave over."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import matplotlib.patheffects as pe
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, PercentFormatter
 from numpy.typing import NDArray
 
 from analysis.brackets import BracketStatus
-from analysis.figures.style import BLUE, GREY, ORANGE, PANEL, message, order_axis, styled, wrapped
+from analysis.dims import dims_of, symbol
+from analysis.figures.style import (
+    BLUE,
+    GREY,
+    ORANGE,
+    PANEL,
+    legend_below,
+    message,
+    order_axis,
+    styled,
+    wrapped,
+)
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import Form, Law, LawFit
 
 Array = NDArray[np.float64]
-Relative = Callable[[Array, Array, Array], Array]
+Relative = Callable[[Array, Array, Array | float], Array]
 """Turns n at given orders and dimensions into what a panel shows."""
 _COLOURS = {Form.POWER: BLUE, Form.THEOREM_4: ORANGE}
+Looks = dict[int, tuple[Any, str]]
+_MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
 _SPREAD = 0.016
 """Between neighbouring seeds of one group, in log M, so that their brackets do not hide another."""
 _MOST_NAMES = 16
@@ -29,14 +47,17 @@ def boundary(
 ) -> Figure:
     """Thresholds against order, both logarithmic, every seed's bracket, laws with 95 % bands.
 
-    Below, all of it relative to the first law, in percent.
+    Below, all of it relative to the first law, in percent. With several irrep dimensions d each has
+    a colour, a marker and its line of the first law; below, the groups are relative to that line,
+    and the laws are shown at d*, where γ does not widen their bands.
 
     Args:
-        thresholds: Of one setting.
+        thresholds: Of one setting; a column irrep_dim, as `with_dim` adds it, is their d.
         fits: Laws of the same setting; those without numbers are left out.
         check: Their horizon check, for the annotation.
     """
     cells = thresholds.astype({"n_low": float, "n_high": float, "n_c": float})
+    cells["irrep_dim"] = dims_of(cells)
     if cells["n_c"].isna().all():
         return message("No boundary: no cell has runs on both sides of a threshold.")
     laws = [fit.law for fit in fits if fit.law]
@@ -52,17 +73,29 @@ def boundary(
         _draw(top, cells, laws, None)
         top.set_yscale("log")
         top.set_ylabel("threshold $n_c$ (training pairs)")
+        if len(_looks(cells)) > 1:  # room for the note, below all lines
+            top.set_ylim(bottom=top.get_ylim()[0] / 2)
         top.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         top.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
         top.yaxis.set_minor_formatter(NullFormatter())
         order_axis(below, cells["group_order"].tolist())
         top.set_xlabel("group order $M$" if not laws else "")
         top.set_title(wrapped(str(cells["setting"].iloc[0])))
-        legend = dict(zip(*reversed(top.get_legend_handles_labels()), strict=True))
-        figure.legend(handles=legend.values(), loc="outside lower center", ncols=2)
+        shown = [axes.get_legend_handles_labels() for axes in (below, top)]
+        legend = {
+            label: handle
+            for handles, labels in shown
+            for handle, label in zip(handles, labels, strict=True)
+        }
+        legend_below(figure, list(legend.values()), 2)
         note = _annotation(laws, fits, check)
-        top.text(0.97, 0.04, note, transform=top.transAxes, ha="right", va="bottom", fontsize=8.5)
+        if symbol(cells) != "d_k" and laws and laws[0].gamma:
+            note = "effective $d = M/(8E^*)$\n" + note
+        said = top.text(
+            0.97, 0.04, note, transform=top.transAxes, ha="right", va="bottom", fontsize=8.5
+        )
         figure.align_ylabels()
+        _names(figure, top, cells, said)
         return figure
 
 
@@ -73,28 +106,70 @@ def _draw(axes: Axes, cells: pd.DataFrame, laws: Sequence[Law], base: Law | None
         return n if base is None else n / base.predict(orders, dims)[0] - 1
 
     found = cells.dropna(subset="n_c")
-    several = found["max_irrep_dim"].min() < found["max_irrep_dim"].max()
-    for dim, part in found.groupby("max_irrep_dim"):
-        d = float(part["max_irrep_dim"].iloc[0])
-        ends = part["group_order"].min() * 0.95, part["group_order"].max() * 1.05
-        points = np.geomspace(*ends, 200)
-        reference = _m_log_m(part, points)
-        axes.plot(points, relative(reference, points, d), ":", color=GREY, linewidth=1.6, zorder=2)
-        axes.lines[-1].set_label("$M\\,\\log M$, best constant")
-        if several and base is None:
-            beside = axes.get_yaxis_transform()
-            axes.text(1.01, reference[-1], f"$d_k = {dim}$", transform=beside, va="center")
-        for law in laws:
-            colour, dashes = _COLOURS[law.form], "-" if law.form is Form.POWER else (0, (5, 1.5))
-            centre, low, high = (relative(n, points, d) for n in law.predict(points, d))
-            axes.fill_between(points, low, high, color=colour, alpha=0.2, linewidth=0, zorder=1)
-            axes.plot(points, centre, color=colour, linestyle=dashes, zorder=3)
-            axes.lines[-1].set_label(f"{law.form}, 95 % band (scatter)")
+    ends = found["group_order"].min() * 0.95, found["group_order"].max() * 1.05
+    points = np.geomspace(*ends, 200)
+    looks = _looks(cells)
+    if len(looks) == 1:
+        d = float(found["irrep_dim"].iloc[0])
+        _curves(axes, laws, points, d, relative, _m_log_m(found, points))
+    elif laws and base is None:
+        _lines(axes, laws[0], looks, found, points)
+    elif laws:
+        d = laws[0].dim_star
+        gamma = laws[0].gamma.value if laws[0].gamma else 0.0
+        at_star = found.assign(n_c=found["n_c"] * (d / found["irrep_dim"]) ** gamma)
+        _curves(axes, laws, points, d, relative, _m_log_m(at_star, points))
     _brackets(axes, found, relative)
     _outside(axes, cells, relative)
     _means(axes, cells, relative)
-    if base is None:
-        _names(axes, cells, relative)
+
+
+def _curves(
+    axes: Axes, laws: Sequence[Law], points: Array, d: float, relative: Relative, m_log_m: Array
+) -> None:
+    """The laws with their bands, and M log M, at one dimension."""
+    axes.plot(points, relative(m_log_m, points, d), ":", color=GREY, linewidth=1.6, zorder=2)
+    axes.lines[-1].set_label("$M\\,\\log M$, best constant")
+    for law in laws:
+        colour, dashes = _COLOURS[law.form], "-" if law.form is Form.POWER else (0, (5, 1.5))
+        centre, low, high = (relative(n, points, d) for n in law.predict(points, d))
+        axes.fill_between(points, low, high, color=colour, alpha=0.2, linewidth=0, zorder=1)
+        axes.plot(points, centre, color=colour, linestyle=dashes, zorder=3)
+        axes.lines[-1].set_label(f"{law.form}, 95 % band (scatter)")
+
+
+def _looks(cells: pd.DataFrame) -> Looks:
+    """Face and marker of each irrep dimension; white dots where there is one."""
+    dims = sorted(cells.dropna(subset="n_c")["irrep_dim"].unique().tolist())
+    if len(dims) == 1:
+        return {dims[0]: ("white", "o")}
+    colours = sns.color_palette("colorblind") if len(dims) <= 6 else []
+    colours = [colours[i] for i in (0, 1, 2, 4, 3, 7)] if colours else []
+    colours = colours[: len(dims)] or sns.color_palette("viridis", len(dims))
+    return {d: (colours[i], _MARKERS[i % len(_MARKERS)]) for i, d in enumerate(dims)}
+
+
+def _lines(axes: Axes, law: Law, looks: Looks, found: pd.DataFrame, points: Array) -> None:
+    """The law of each dimension over all orders, with its band, up to the number of all tuples."""
+    sizes = found.drop_duplicates("group_order").sort_values("group_order")
+    orders, tuples = (np.log(sizes[name].to_numpy(float)) for name in ("group_order", "tuples"))
+    most = points ** float(np.mean(tuples / orders))
+    for d, (colour, _) in looks.items():
+        centre, low, high = (np.where(n < most, n, np.nan) for n in law.predict(points, float(d)))
+        low, high = (
+            np.where(np.isfinite(centre), np.fmin(end, most), np.nan) for end in (low, high)
+        )
+        axes.fill_between(
+            points,
+            low,
+            np.where(np.isnan(high), most, high),
+            where=np.isfinite(low).tolist(),
+            color=colour,
+            alpha=0.15,
+            linewidth=0,
+            zorder=1,
+        )
+        axes.plot(points, centre, color=colour, linewidth=1.2, zorder=3)
 
 
 def _m_log_m(cells: pd.DataFrame, points: Array) -> Array:
@@ -116,49 +191,64 @@ def _brackets(axes: Axes, found: pd.DataFrame, relative: Relative) -> None:
 def _outside(axes: Axes, cells: pd.DataFrame, relative: Relative) -> None:
     """The seeds whose threshold lies outside their grid: where it ends, and which way it lies."""
     for status, end, marker, side in (
-        (BracketStatus.NONE_GENERALIZED, "n_low", "^", "above the largest"),
-        (BracketStatus.UNRESOLVED, "n_low", "^", "beyond the horizon"),
-        (BracketStatus.ALL_GENERALIZED, "n_high", "v", "below the smallest"),
+        (BracketStatus.NONE_GENERALIZED, "n_low", "^", "above the largest $n$"),
+        (BracketStatus.UNRESOLVED, "n_low", "2", "beyond the horizon"),
+        (BracketStatus.ALL_GENERALIZED, "n_high", "v", "below the smallest $n$"),
     ):
         part = cells[cells["status"] == status]
         if len(part):
             n = relative(part[end].to_numpy(), *_where(part))
-            axes.plot(part["group_order"], n, marker, color="0.35", markersize=5, zorder=4)
-            axes.lines[-1].set_label(f"seed's threshold {side} $n$")
+            axes.plot(part["group_order"], n, marker, color="0.35", markersize=6, zorder=4)
+            axes.lines[-1].set_label(f"seed's threshold {side}")
 
 
 def _means(axes: Axes, cells: pd.DataFrame, relative: Relative) -> None:
-    """The groups' means: white where all seeds have a threshold, grey where some do not."""
+    """The groups' means: in the colour of d where all seeds have a threshold, else grey."""
+    means = _group_means(cells)
+    looks = _looks(cells)
+    for (d, outside), part in means.groupby(["irrep_dim", "outside"]):
+        face, marker = looks[part["irrep_dim"].iloc[0]]
+        label = "$n_c$, geometric mean over seeds"
+        if outside:
+            face, label = "0.7", "the same over some seeds: not fitted"
+        elif len(looks) > 1:
+            label = f"$n_c$ at ${symbol(cells)} = {d}$, mean over seeds"
+        n = relative(part["n_c"].to_numpy(), *_where(part))
+        (dots,) = axes.plot(part["group_order"], n, marker, color=face, label=label, zorder=5)
+        dots.set(markeredgecolor="black", markersize=4.5 if len(looks) == 1 else 5.5)
+
+
+def _group_means(cells: pd.DataFrame) -> pd.DataFrame:
     outside = cells["n_c"].isna() & (cells["status"] != BracketStatus.NO_RUNS)
     logs = cells.assign(n_c=np.log(cells["n_c"]), outside=outside)
-    groups = logs.groupby(["group_order", "group", "max_irrep_dim"], as_index=False)
+    groups = logs.groupby(["group_order", "group", "irrep_dim"], as_index=False)
     means = groups.agg({"n_c": "mean", "outside": "any"}).dropna(subset="n_c")
-    for some, face, label in (
-        (False, "white", "$n_c$, geometric mean over seeds"),
-        (True, "0.7", "the same over some seeds: not fitted"),
-    ):
-        part = means[means["outside"] == some]
-        if len(part):
-            n = relative(np.exp(part["n_c"].to_numpy()), *_where(part))
-            (dots,) = axes.plot(part["group_order"], n, "o", color=face, label=label, zorder=5)
-            dots.set(markeredgecolor="black", markersize=4.5)
+    return means.assign(n_c=np.exp(means["n_c"]))
 
 
-def _names(axes: Axes, cells: pd.DataFrame, relative: Relative) -> None:
-    """The groups' names, where M does not tell them and there is room."""
-    groups = cells.dropna(subset="n_c").drop_duplicates("group", keep="last")
+def _names(figure: Figure, axes: Axes, cells: pd.DataFrame, note: Text) -> None:
+    """The groups' names, where M does not tell them and there is room, beside all else."""
+    groups = _group_means(cells)
     told = groups["group"] == "Z" + groups["group_order"].astype(str)
     if len(groups) > _MOST_NAMES or told.all():
         return
-    heights = relative(groups["n_high"].to_numpy(float), *_where(groups))
-    for name, M, height in zip(groups["group"], groups["group_order"], heights, strict=True):
-        axes.annotate(
-            name, (M, height), (0, 5), textcoords="offset points", ha="center", fontsize="x-small"
-        )
+    at = groups["group_order"].to_numpy(float), groups["n_c"].to_numpy(float)
+    names = [
+        axes.text(M, n, name, fontsize="x-small", zorder=6)
+        for M, n, name in zip(*at, groups["group"], strict=True)
+    ]
+    for name in names:
+        name.set_path_effects([pe.withStroke(linewidth=2, foreground="white")])
+        name.set_in_layout(False)
+    figure.draw_without_rendering()  # so that all have their places
+    thin = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.6}
+    adjust_text(
+        names, *at, ax=axes, objects=[note], iter_lim=500, expand=(1.1, 1.3), arrowprops=thin
+    )
 
 
 def _where(cells: pd.DataFrame) -> tuple[Array, Array]:
-    return cells["group_order"].to_numpy(float), cells["max_irrep_dim"].to_numpy(float)
+    return cells["group_order"].to_numpy(float), cells["irrep_dim"].to_numpy(float)
 
 
 def _annotation(laws: Sequence[Law], fits: Sequence[LawFit], check: HorizonCheck | None) -> str:
@@ -168,6 +258,10 @@ def _annotation(laws: Sequence[Law], fits: Sequence[LawFit], check: HorizonCheck
     for law in laws:
         beta = law.quoted_beta
         lines.append(f"{law.form}: $\\beta$ = {beta.value:.2f} ± {beta.half_width:.2f}")
+    if laws[0].gamma:
+        gamma = laws[0].gamma
+        left = f"scatter {laws[0].residual_sd:.1%}".replace("%", " %")
+        lines.append(f"power law: $\\gamma$ = {gamma.value:.2f} ± {gamma.half_width:.2f}, {left}")
     lines.append(f"{len(fits[0].groups)} groups, {_horizon(fits[0])}")
     if check and check.drift is not None:
         refused = "" if check.status is HorizonStatus.STABLE else ": no verdict"

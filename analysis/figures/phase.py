@@ -17,13 +17,16 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
+from analysis.dims import symbol
+from analysis.figures.scales import TITLE_PAD, Scale
+from analysis.figures.scales import label as label_of
 from analysis.figures.style import (
     ACCURACY_COLOURS,
     NOT_RUN,
     PANEL,
+    legend_below,
     log_edges,
     message,
-    order_axis,
     styled,
     wrapped,
 )
@@ -42,11 +45,13 @@ def phase_diagram(
 ) -> Figure:
     """Mean best test accuracy of each (group, n_train), one panel a setting.
 
+    Across: M, or the groups side by side where M does not tell them.
+
     Over it: the thresholds (geometric mean over seeds, bars from the mean lower to the mean upper
     end of their brackets), the laws with their 95 % bands, and the paper's critical ratio.
 
     Args:
-        records: As `load` gives them.
+        records: As `load` gives them; a column irrep_dim, as `with_dim` adds it, is the groups' d.
         thresholds: Of the same records.
         fits: Laws to draw, at most one a setting; those without numbers are left out.
     """
@@ -56,27 +61,29 @@ def phase_diagram(
     panels = list(runs.groupby("setting"))
     columns = min(math.ceil(math.sqrt(len(panels))), 3)
     rows = -(-len(panels) // columns)
+    across = Scale.of_groups(runs)
+    width = max(PANEL[0], across.length)
     with styled():
-        size = (PANEL[0] * columns + 0.9, (PANEL[1] + 0.3) * rows + 0.4)
+        size = (width * columns + 0.9, (PANEL[1] + 0.3 + across.depth) * rows + 0.4)
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes in grid.flat[len(panels) :]:
             axes.set_visible(False)
         for axes, (setting, part) in zip(grid.flat, panels, strict=False):
-            _cells(axes, part)
+            _cells(axes, part, across)
             operands = int(part["operands"].iloc[0])
             if operands == 2:
-                _reference(axes, part["group_order"])
+                _reference(axes, part, across)
             for fit in fits:
                 if fit.setting == setting:
-                    _law(axes, fit, operands)
-            _brackets(axes, thresholds[thresholds["setting"] == setting])
-            _dress(axes, runs, str(setting), operands)
+                    _law(axes, fit, part, across)
+            _brackets(axes, thresholds[thresholds["setting"] == setting], across)
+            _dress(axes, runs, str(setting), across, width - 0.6, operands)
         colours = ScalarMappable(Normalize(0, 1), ACCURACY_COLOURS)
         bar = figure.colorbar(colours, ax=grid, pad=0.02, aspect=30)
         bar.set_label("best test accuracy, mean over seeds")
         handles = _legend(grid.flat)
-        figure.legend(handles=handles, loc="outside lower center", ncols=2 * columns)
+        legend_below(figure, handles, 2 * columns)
         return figure
 
 
@@ -89,21 +96,17 @@ def _legend(panels: Iterable[Axes]) -> list[Artist]:
     return [*found.values(), Rectangle((0, 0), 1, 1, facecolor=NOT_RUN, label="not run")]
 
 
-def _cells(axes: Axes, runs: pd.DataFrame) -> None:
+def _cells(axes: Axes, runs: pd.DataFrame, across: Scale) -> None:
     """A rectangle for each (group, n): edges half-way to the neighbours, so that none overlap."""
     rectangles, accuracies = [], []
-    edges = pairwise(_column_edges(runs["group_order"]))
-    for (left, right), (_, same_order) in zip(edges, runs.groupby("group_order"), strict=True):
-        names = same_order["group"].unique()
-        sides = np.geomspace(left, right, len(names) + 1)
-        for i, name in enumerate(names):
-            column = same_order[same_order["group"] == name]
-            means = column.groupby("train_fraction")["best_test_accuracy"].mean()
-            ends = log_edges(means.index.to_numpy(float))
-            for (bottom, top), accuracy in zip(pairwise(ends), means, strict=True):
-                corner = (sides[i], bottom)
-                rectangles.append(Rectangle(corner, sides[i + 1] - sides[i], top - bottom))
-                accuracies.append(accuracy)
+    spans = dict(zip(across.values, pairwise(across.edges()), strict=True))
+    for value, column in runs.groupby(across.name):
+        left, right = spans[value]
+        means = column.groupby("train_fraction")["best_test_accuracy"].mean()
+        ends = log_edges(means.index.to_numpy(float))
+        for (bottom, top), accuracy in zip(pairwise(ends), means, strict=True):
+            rectangles.append(Rectangle((left, bottom), right - left, top - bottom))
+            accuracies.append(accuracy)
     cells = PatchCollection(
         rectangles, cmap=ACCURACY_COLOURS, norm=Normalize(0, 1), edgecolor="face", linewidth=0.2
     )
@@ -111,11 +114,7 @@ def _cells(axes: Axes, runs: pd.DataFrame) -> None:
     axes.add_collection(cells)
 
 
-def _column_edges(orders: "pd.Series[int]") -> Array:
-    return log_edges(np.unique(orders.to_numpy(float)))
-
-
-def _brackets(axes: Axes, thresholds: pd.DataFrame) -> None:
+def _brackets(axes: Axes, thresholds: pd.DataFrame, across: Scale) -> None:
     found = thresholds.dropna(subset="n_c").astype({"n_low": float, "n_high": float, "n_c": float})
     if found.empty:
         return
@@ -123,12 +122,12 @@ def _brackets(axes: Axes, thresholds: pd.DataFrame) -> None:
     means = groups.agg(
         {"n_low": "min", "n_c": "mean", "n_high": "max", "tuples": "first"}
     ).reset_index()
-    order = means["group_order"].to_numpy(float)
+    at = [across.at(value) for value in means[across.name]]
     tuples = means["tuples"].to_numpy(float)
     n_c = np.exp(means["n_c"].to_numpy()) / tuples
     low, high = (means[name].to_numpy() / tuples for name in ("n_low", "n_high"))
     axes.errorbar(
-        order,
+        at,
         n_c,
         yerr=[n_c - low, high - n_c],
         fmt="o",
@@ -144,43 +143,74 @@ def _brackets(axes: Axes, thresholds: pd.DataFrame) -> None:
     )
 
 
-def _law(axes: Axes, fit: LawFit, operands: int) -> None:
+def _places(runs: pd.DataFrame, across: Scale) -> tuple[Array, Array, Array]:
+    """Where a law is drawn, the orders there, and how many tuples they have: (points,) each.
+
+    Along a logarithmic M it is a curve; over groups side by side, a step for each of them.
+    """
+    groups = runs.sort_values("group_order").drop_duplicates("group")
+    orders = groups["group_order"].to_numpy(float)
+    tuples = np.round((groups["n_train"] / groups["train_fraction"]).to_numpy(float))
+    if across.log:
+        points = np.geomspace(max(orders[0], 2.0), orders[-1], 200)
+        return points, points, np.exp(np.interp(np.log(points), np.log(orders), np.log(tuples)))
+    middles = np.array([across.at(name) for name in groups["group"]])
+    rank = np.argsort(middles)
+    gap = np.array([[-0.5, 0.5, np.nan]])  # between groups a step ends
+    return (middles[rank, None] + gap).ravel(), orders[rank].repeat(3), tuples[rank].repeat(3)
+
+
+def _law(axes: Axes, fit: LawFit, runs: pd.DataFrame, across: Scale) -> None:
     if fit.law is None:
         return
     for _, groups in fit.groups.groupby("irrep_dim"):
-        orders = groups["group_order"]
-        points = np.geomspace(orders.min(), orders.max(), 200)
-        d = float(groups["irrep_dim"].iloc[0])
-        centre, low, high = (n / points**operands for n in fit.law.predict(points, d))
-        axes.fill_between(points, low, high, color=_LAW, alpha=0.2, linewidth=0, zorder=3)
+        fitted = runs[runs["group"].isin(groups["group"])]
+        at, orders, tuples = _places(fitted, across)
+        dims = np.full(len(orders), float(groups["irrep_dim"].iloc[0]))
+        centre, low, high = (n / tuples for n in fit.law.predict(orders, dims))
+        axes.fill_between(
+            at, low, high, where=np.isfinite(at).tolist(), color=_LAW, alpha=0.2, linewidth=0,
+            zorder=3,
+        )  # fmt: skip
         for end in (low, high):
-            axes.plot(points, end, color=_LAW, linewidth=0.7, zorder=3)
+            axes.plot(at, end, color=_LAW, linewidth=0.7, zorder=3)
         label = f"{fit.form}, fitted, 95 % band (scatter)" + (
-            ", for each $d_k$" if fit.law.gamma else ""
+            (", for each $d_k$" if symbol(runs) == "d_k" else ", for each effective $d$")
+            if fit.law.gamma
+            else ""
         )
-        (line,) = axes.plot(points, centre, color=_LAW, linewidth=1.6, label=label, zorder=4)
+        (line,) = axes.plot(at, centre, color=_LAW, linewidth=1.6, label=label, zorder=4)
         line.set_path_effects(_CASED_WHITE)
 
 
-def _reference(axes: Axes, orders: "pd.Series[int]") -> None:
-    edges = _column_edges(orders)
-    points = np.geomspace(max(edges[0], 2.0), edges[-1], 200)
-    label = f"${CRITICAL_RATIO}\\,\\log M / M$ (paper's code)"
-    ratio = CRITICAL_RATIO * np.log(points) / points
-    (line,) = axes.plot(points, ratio, "--", color=_REFERENCE, linewidth=1.4, label=label, zorder=3)
+def _reference(axes: Axes, runs: pd.DataFrame, across: Scale) -> None:
+    at, orders, tuples = _places(runs, across)
+    if across.log:  # to both ends of the axes
+        edges = across.edges()
+        at = orders = np.geomspace(max(edges[0], 2.0), edges[-1], 200)
+        tuples = orders**2
+    dims = runs.groupby("group")["max_irrep_dim"].first()
+    more = bool(dims.max() > 2) and not across.log
+    label = f"${CRITICAL_RATIO}\\,\\log M / M${', times $d_k/2$' if more else ''} (paper's code)"
+    ratio = CRITICAL_RATIO * orders * np.log(orders) / tuples
+    if not across.log:
+        factors = [max(d / 2, 1.0) for d in dims.loc[sorted(dims.index, key=across.at)]]
+        ratio *= np.repeat(factors, 3)
+    (line,) = axes.plot(at, ratio, "--", color=_REFERENCE, linewidth=1.4, label=label, zorder=3)
     line.set_path_effects(_CASED)
 
 
-def _dress(axes: Axes, runs: pd.DataFrame, setting: str, operands: int) -> None:
-    columns = _column_edges(runs["group_order"])
-    order_axis(axes, runs["group_order"].tolist())
+def _dress(
+    axes: Axes, runs: pd.DataFrame, setting: str, across: Scale, width: float, operands: int
+) -> None:
+    across.dress(axes, "x", width)
+    axes.set_xlabel(label_of(across.name))
     axes.set_yscale("log")
-    axes.set_xlim(columns[0], columns[-1])
     fractions = runs["train_fraction"]
     axes.set_ylim(fractions.min() * 0.93, min(fractions.max() * 1.07, 1.0))
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylabel(f"training fraction $p = n/M^{operands}$")
-    axes.set_title(wrapped(setting))
+    axes.set_title(wrapped(setting), pad=TITLE_PAD if across.blocks else None)
     axes.set_facecolor(NOT_RUN)

@@ -14,12 +14,12 @@ from matplotlib.patches import Patch, Rectangle
 from numpy.typing import NDArray
 
 from analysis.brackets import thresholds
-from analysis.figures.scales import SIZES, Scale, label, text
-from analysis.figures.style import NOT_RUN, PANEL, message, styled, wrapped
+from analysis.figures.scales import SIZES, TITLE_PAD, Scale, label, text
+from analysis.figures.style import NOT_RUN, PANEL, legend_below, message, styled, wrapped
 from analysis.learning_phases import Phase, phase_shares, phases
 from analysis.loading import HOW_TRAINED, common_words, settings
 
-AXES = ("group_order", *SIZES, "split_seed", "init_seed", *HOW_TRAINED)
+AXES = ("group", "group_order", *SIZES, "split_seed", "init_seed", *HOW_TRAINED)
 """The columns that may be an axis."""
 AT_MOST = 9
 """Panels, of however many: more could not be read on one page."""
@@ -37,14 +37,15 @@ COLOURS = {
 def phase_axes(records: pd.DataFrame) -> tuple[str, str]:
     """The two axes to show where nobody says which.
 
-    M and n/M² where the order varies; else the learning rate and the weight decay where both do;
+    Groups and n/M² where several are, by M where it tells them; else the learning rate and the
+    weight decay where both vary;
     else whatever of the setting does, and n/(M log M).
 
     Args:
         records: As `load` gives them.
     """
-    if len(records["group_order"].unique()) > 1:
-        return "group_order", "train_fraction"
+    if len(records["group"].unique()) > 1:
+        return Scale.of_groups(records).name, "train_fraction"
     varying = settings(records)
     if {"learning_rate", "weight_decay"} <= {*varying}:
         return "learning_rate", "weight_decay"
@@ -85,12 +86,13 @@ def phase_map(
     by = _panel_columns(runs, x, y)
     panels = list(runs.groupby(by)) if by else [((), runs)]
     shown = [panels[i] for i in _evenly(len(panels))]
-    scales = Scale.of(x, runs[x]), Scale.of(y, runs[y])
+    scales = _scale(runs, x), _scale(runs, y)
     columns = math.ceil(math.sqrt(len(shown)))
     rows = -(-len(shown) // columns)
     width, height = (PANEL[0] + 1.0, PANEL[1] + 0.3) if len(shown) == 1 else (3.1, 2.7)
+    width = max(width, scales[0].length + 1.0)
     with styled():
-        size = (width * columns, height * rows + 1.1)
+        size = (width * columns, height * rows + 1.1 + scales[0].depth)
         figure = Figure(figsize=size, layout="constrained")
         grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
         for place in grid.flat[len(shown) :]:
@@ -98,7 +100,8 @@ def phase_map(
         for place, (values, part) in zip(grid.flat, shown, strict=False):
             _draw(place, part, scales)
             if by:
-                place.set_title(wrapped(_panel_title(by, values), 32))
+                pad = TITLE_PAD if scales[0].blocks else None
+                place.set_title(wrapped(_panel_title(by, values), 32), pad=pad)
         _dress(grid, len(shown), scales, (width - 0.8, height - 0.7))
         title = [common_words(runs, {x, y, *by}), f"gap {gap:,} steps"]
         title += [f"{len(shown)} of {len(panels)} panels"] if len(shown) < len(panels) else []
@@ -107,11 +110,14 @@ def phase_map(
             title.insert(0, f"{runs['group'].iloc[0]} ($M$ = {runs['group_order'].iloc[0]})")
         figure.suptitle(wrapped(", ".join(title), int(13 * size[0])), fontsize=9)
         handles = _legend(runs, grid.flat)
-        figure.legend(
-            handles=handles, loc="outside lower center", ncols=3 if size[0] < 7 else 4,
-            title="each cell split by the shares of its runs", title_fontsize=8.5,
-        )  # fmt: skip
+        told = "each cell split by the shares of its runs"
+        legend_below(figure, handles, 3 if size[0] < 7 else 4, title=told, title_fontsize=8.5)
         return figure
+
+
+def _scale(runs: pd.DataFrame, name: str) -> Scale:
+    groups = Scale.of_groups(runs) if name in ("group", "group_order") else None
+    return groups if groups and groups.name == name else Scale.of(name, runs[name])
 
 
 class AxesError(ValueError):
@@ -137,7 +143,7 @@ def _panel_columns(runs: pd.DataFrame, x: str, y: str) -> list[str]:
         and name not in (x, y)
         and runs.groupby(list({"group_order", x, y} - {*SIZES}))[name].nunique().gt(1).any()
     ]
-    order = ["group_order"] if "group_order" not in (x, y) else []
+    order = ["group_order"] if not {x, y} & {"group", "group_order"} else []
     size = ["n_train"] if not {x, y} & {*SIZES} else []
     return free + [name for name in order + size if len(runs[name].unique()) > 1]
 
@@ -205,7 +211,11 @@ def _thresholds(axes: Axes, runs: pd.DataFrame, across: Scale, up: Scale) -> Non
         cells = thresholds(part).dropna(subset="n_c")
         if len(cells):
             M = cells["group_order"].to_numpy(float)
-            unit = {"n_train": 1.0, "train_fraction": M**2, "n_over_m_log_m": M * np.log(M)}
+            unit = {
+                "n_train": 1.0,
+                "train_fraction": cells["tuples"].to_numpy(float),
+                "n_over_m_log_m": M * np.log(M),
+            }
             low, n_c, high = (
                 cells[end].to_numpy(float) / unit[size.name] for end in ("n_low", "n_c", "n_high")
             )

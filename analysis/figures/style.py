@@ -10,8 +10,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
@@ -61,6 +63,24 @@ def message(text: str) -> Figure:
         figure = Figure(figsize=PANEL, layout="constrained")
         figure.text(0.5, 0.5, "\n".join(textwrap.wrap(text, 48)), ha="center", va="center")
         return figure
+
+
+def legend_below(figure: Figure, handles: Sequence[Artist], most: int, **how: Any) -> Legend:  # noqa: ANN401, of matplotlib
+    """A legend under all axes, in as many columns, up to `most`, as the figure is wide enough for.
+
+    Args:
+        figure: Where constrained layout makes room.
+        handles: Labelled artists.
+        most: Columns.
+        how: As `Figure.legend` takes it.
+    """
+    columns = min(most, len(handles))
+    while True:
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, **how)
+        if columns == 1 or legend.get_window_extent().width <= 0.99 * figure.bbox.width:
+            return legend
+        legend.remove()
+        columns -= 1
 
 
 def order_axis(axes: Axes, orders: Sequence[float]) -> None:

@@ -85,6 +85,8 @@ def aggregate(records: pd.DataFrame) -> Cells:
     """
     names = _varying(records)
     coded = {name: np.unique(records[name].to_numpy(), return_inverse=True) for name in names}
+    if "group" in coded:
+        coded["group"] = _by_order(records)
     axes = [Axis(name, label(name), values.tolist()) for name, (values, _) in coded.items()]
     where = [codes for _, codes in coded.values()]
     if "group" not in names:
@@ -118,6 +120,13 @@ def _varying(records: pd.DataFrame) -> list[str]:
     if records["max_irrep_dim"].min() < records["max_irrep_dim"].max():
         names += ["max_irrep_dim"]
     return names + settings(records)
+
+
+def _by_order(records: pd.DataFrame) -> tuple[NDArray[np.generic], Codes]:
+    """The groups, by order and then by name; and the number of each record's."""
+    firsts = records[["group", "group_order"]].drop_duplicates("group")
+    groups = firsts.sort_values(["group_order", "group"])["group"].to_numpy()
+    return groups, pd.Index(groups).get_indexer(records["group"])
 
 
 def _numbered(columns: Sequence[NDArray[np.generic]]) -> tuple[Codes, int]:
@@ -216,14 +225,14 @@ def _distance(records: pd.DataFrame, thresholds: pd.DataFrame) -> NDArray[np.flo
     return np.asarray(np.nan_to_num(distance, nan=np.inf))
 
 
-def plain_runs(shown: pd.DataFrame, read_curves: ReadCurves) -> dict[str, Plain]:
-    """Runs as columns, and the thinned curves of the first MOST_CURVES that have one.
+def plain_runs(shown: pd.DataFrame, read: pd.DataFrame) -> dict[str, Plain]:
+    """Runs as columns, and the thinned curves that were read.
 
     Args:
         shown: As `runs_shown` gives them.
-        read_curves: Where curves come from.
+        read: Curves of some of them, as `load_curves` gives them.
     """
-    curves = thinned(read_curves(shown["fingerprint"].iloc[:MOST_CURVES].tolist()), shown)
+    curves = thinned(read, shown)
     columns: dict[str, Plain] = {
         name: plain(_rounded(shown[name])) for name in ["cell", *_RUN_COLUMNS]
     }

@@ -1,51 +1,38 @@
 """All that a report shows, as plain values; how it looks is `analysis.report.render`'s affair."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from analysis.advice import Advice, advise
 from analysis.brackets import thresholds
-from analysis.censored import fit_censored
+from analysis.declarations import DeclaredLaw
 from analysis.fitting import fit_laws
-from analysis.horizon import HorizonCheck, HorizonStatus, horizon_check
+from analysis.horizon import HorizonStatus, check_tables, horizon_tables
 from analysis.laws import LawFit
 from analysis.loading import setting_labels, settings
-from analysis.report.cells import SIZES, Cells, ReadCurves, aggregate, plain_runs, runs_shown
+from analysis.report.cells import (
+    SIZES,
+    Cells,
+    ReadCurves,
+    aggregate,
+    plain_runs,
+    runs_shown,
+)
+from analysis.report.collapses import collapses
+from analysis.report.covariates import covariate_sections
 from analysis.report.origin import Failure, Origin, failures
 from analysis.report.overlays import law_lines, threshold_marks, tuples_power
-from analysis.rivals import compare_laws
-from analysis.seeds import seed_scatter
-from analysis.tables import Plain, Table, law_table, plain, rivals_table, threshold_table
-from analysis.words import (
-    censored_words,
-    horizon_words,
-    scatter_words,
-    span,
-    theorem4_constants,
-    verdict,
-)
+from analysis.report.phases import PhasesShown, phases_shown
+from analysis.report.sections import Section, Told, section
+from analysis.tables import Plain, Table, plain
 from sweeper.store.records import Outcome
 
+MOST_EXTRAPOLATED = 120
+"""Thresholds (a group and seed each) that are extrapolated to an endless horizon: it takes long."""
 MOST_SETTINGS = 24
 """That have a section; of the others the counts are told."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """One setting.
-
-    Attributes:
-        setting: In words: network, optimizer, horizon and what else it takes.
-        advice: What it decides, and what to add.
-        words: The verdict and what belongs to it, a paragraph each.
-        tables: By heading.
-    """
-
-    setting: str
-    advice: Advice
-    words: list[str]
-    tables: dict[str, Table]
 
 
 @dataclass(frozen=True)
@@ -57,6 +44,9 @@ class Page:
         summary: The settings in one sentence, and the runs in another.
         sections: Of the settings, in order of their words.
         sections_left_out: How many more settings there are.
+        phases: Of learning, their shares.
+        collapses: Of the accuracies of each setting, or why there is none, in words.
+        covariates: What learning rates, weight decays and the like do to n_c.
         counts: Runs by setting and outcome.
         stops: Rules by which runs were stopped, with their counts.
         failures: By cause.
@@ -69,6 +59,9 @@ class Page:
     summary: list[str]
     sections: list[Section]
     sections_left_out: int
+    phases: PhasesShown
+    collapses: list[tuple[str, str]]
+    covariates: list[Told]
     counts: Table
     stops: list[str]
     failures: list[Failure]
@@ -77,29 +70,51 @@ class Page:
     diagram: dict[str, Plain]
 
 
-def gather(records: pd.DataFrame, read_curves: ReadCurves, origin: Origin) -> Page:
+def gather(
+    records: pd.DataFrame,
+    read_curves: ReadCurves,
+    origin: Origin,
+    declared: Sequence[DeclaredLaw] = (),
+    gap: int = 1000,
+) -> Page:
     """Thresholds, laws, verdicts and cells of records.
 
     Args:
         records: As `load` gives them; at least one.
         read_curves: Where the curves of the runs that are shown come from.
         origin: Where the records come from.
+        declared: Laws to fit and compare beside the built-in ones.
+        gap: In steps, as `phases` takes it.
     """
     records = records.reset_index(drop=True)
     labels = setting_labels(records)
     found = thresholds(records)
-    checks = {check.setting: check for check in horizon_check(records, whole=found)}
+    tables = horizon_tables(records, found)
+    parts = {
+        str(setting): {f: table[table["setting"] == setting] for f, table in tables.items()}
+        for setting in found["setting"].unique()
+    }
+    checks = {name: check_tables(name, part) for name, part in parts.items()}
     fits: dict[str, list[LawFit]] = {}
     for fit in fit_laws(found):
         fits.setdefault(fit.setting, []).append(fit)
-    parts = {str(setting): part for setting, part in found.groupby("setting")}
     shown = list(parts)[:MOST_SETTINGS]
-    sections = [_section(fits[name], checks[name], parts[name]) for name in shown]
+
+    def runs_of(setting: str) -> pd.DataFrame:
+        return records[labels == setting]
+
+    room = np.cumsum([len(parts[name][1.0]) for name in shown]) <= MOST_EXTRAPOLATED
+    sections = [
+        section(fits[name], checks[name], parts[name], runs_of(name) if few else None, declared)
+        for name, few in zip(shown, room, strict=True)
+    ]
     cells = aggregate(records)
     runs = runs_shown(records, cells, found)
+    phases, curves = phases_shown(records, labels, runs, read_curves, gap)
+    scaled = collapses({name: parts[name][1.0] for name in shown}, runs_of)
     drawn = found[found["setting"].isin(shown)]
     lines: dict[str, Plain] = {
-        name: law_lines(fits[name], parts[name], checks[name].status is HorizonStatus.STABLE)
+        name: law_lines(fits[name], parts[name][1.0], checks[name].status is HorizonStatus.STABLE)
         for name in shown
     }
     return Page(
@@ -107,57 +122,19 @@ def gather(records: pd.DataFrame, read_curves: ReadCurves, origin: Origin) -> Pa
         summary=[_decisions(sections, len(parts)), _runs_in_words(records)],
         sections=sections,
         sections_left_out=len(parts) - len(shown),
+        phases=phases,
+        collapses=scaled.words,
+        covariates=covariate_sections(tables),
         counts=_counts(records, labels),
         stops=_stops(records),
         failures=failures(records),
         origin=origin,
         notes=cells.notes,
-        diagram=_diagram(records, labels, cells, drawn, lines) | plain_runs(runs, read_curves),
+        diagram=_diagram(records, labels, cells, drawn, lines)
+        | phases.of_cells(cells)
+        | {"collapses": scaled.plots}
+        | plain_runs(runs, curves),
     )
-
-
-def _section(fits: list[LawFit], check: HorizonCheck, cells: pd.DataFrame) -> Section:
-    power_law, theorem4 = fits
-    censored, scatter = fit_censored(cells), seed_scatter(cells)
-    laws = law_table(fits)
-    tables = {
-        "Thresholds": threshold_table(cells),
-        "Fitted laws": Table(laws.columns[1:], [row[1:] for row in laws.rows]),
-    }
-    if power_law.law:
-        tables["Rivals, the best by AICc first"] = rivals_table(compare_laws(cells))
-        tables["Horizon check"] = _horizon_table(check)
-    return Section(
-        setting=power_law.setting,
-        advice=advise(power_law, check, cells),
-        words=[
-            _without(verdict(power_law, check), power_law.setting),
-            theorem4_constants(theorem4, check),
-            *([_without(censored_words(censored), power_law.setting)] if censored.beta else []),
-            horizon_words(check),
-            *filter(None, (_without(scatter_words(one), one.setting) for one in scatter)),
-        ],
-        tables=tables,
-    )
-
-
-def _without(words: str, setting: str) -> str:
-    """A verdict under a heading that names its setting already."""
-    rest = words.removeprefix(f"{setting}: ")
-    return "No law" + rest.removeprefix("no law") if rest.startswith("no law") else rest
-
-
-def _horizon_table(check: HorizonCheck) -> Table:
-    rows = [
-        [
-            f"{fraction:g}",
-            f"{fit.horizon_steps[1]:,}",
-            str(len(fit.groups)),
-            span(fit.law.beta) if fit.law else "–",
-        ]
-        for fraction, fit in check.fits.items()
-    ]
-    return Table(["part of the horizon", "steps", "groups", "β (scatter)"], rows)
 
 
 def _decisions(sections: list[Section], count: int) -> str:
@@ -223,6 +200,7 @@ def _diagram(
     sizes = SIZES | {"train_fraction": "training fraction n / M²" if pairs else "training fraction"}
     return {
         "axes": [plain(axis) for axis in cells.axes],
+        "groups": _groups(records, cells),
         "sizes": [{"name": name, "label": text} for name, text in sizes.items()],
         "outcomes": [str(kind) for kind in Outcome],
         "target": float(records["target_test_accuracy"].max()),
@@ -239,3 +217,13 @@ def _diagram(
         ],
         "thresholds": threshold_marks(found, numbers),
     }
+
+
+def _groups(records: pd.DataFrame, cells: Cells) -> list[Plain]:
+    """M and d_k of each value of the axis of groups; nothing where there is none."""
+    if all(axis.name != "group" for axis in cells.axes):
+        return []
+    # in the order of the axis, as `aggregate` has it
+    firsts = records.drop_duplicates("group").sort_values(["group_order", "group"])
+    rows = firsts[["group_order", "max_irrep_dim"]].itertuples(index=False)
+    return [{"M": int(order), "dim": int(dim)} for order, dim in rows]

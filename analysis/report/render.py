@@ -15,7 +15,7 @@ from plotly.offline import get_plotlyjs
 
 from analysis.report.gather import Page
 
-_SCRIPTS = ("pivot.js", "diagram.js", "details.js", "page.js")
+_SCRIPTS = ("pivot.js", "diagram.js", "details.js", "scaled.js", "page.js")
 
 
 def render(page: Page, version: str) -> str:

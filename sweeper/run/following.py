@@ -86,14 +86,14 @@ class Look:
         """Finished trials by outcome."""
         return _counts(self.records["outcome"])
 
-    def by_order(self) -> list[dict[str, Any]]:
-        """For each order: `group_order`, its trials `planned`, and how many have each outcome."""
-        planned = _counts(self.agenda.scope["group_order"])
-        found = self.records.select(["group_order", "outcome"]).to_pandas()
-        seen = {M: Counter(part["outcome"]) for M, part in found.groupby("group_order")}
-        return [
-            {"group_order": M, "planned": planned[M], **seen.get(M, {})} for M in sorted(planned)
-        ]
+    def by_group(self) -> list[dict[str, Any]]:
+        """For each group: its name, order, trials `planned`, and how many have each outcome."""
+        scope = self.agenda.scope.select(["group", "group_order"]).to_pandas()
+        planned = scope.value_counts().reset_index(name="planned")
+        found = self.records.select(["group", "outcome"]).to_pandas()
+        seen = {group: Counter(part["outcome"]) for group, part in found.groupby("group")}
+        rows = planned.sort_values(["group_order", "group"]).to_dict("records")
+        return [row | seen.get(row["group"], {}) for row in rows]
 
     def as_dict(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -109,7 +109,7 @@ class Look:
             "done": self.records.num_rows,
             "outcomes": self.outcomes(),
             "speed": asdict(speed) | {"trials_per_s": speed.trials_per_s} if speed else None,
-            "by_order": self.by_order(),
+            "by_group": self.by_group(),
             "failures": [asdict(one) for one in self.failures],
         }
 

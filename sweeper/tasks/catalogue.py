@@ -1,6 +1,9 @@
 """Collections of groups to sweep over, by name. All names are canonical."""
 
+import math
 from dataclasses import dataclass
+
+from sweeper.tasks.predictions import critical_pairs
 
 FIGURE_5_ORDERS = range(6, 128, 2)
 """Up to 127, those of non-abelian groups with max d_k = 2: d_k divides M, and so M is even."""
@@ -56,6 +59,29 @@ def ladder(size: str) -> tuple[str, ...]:
         "medium": ("Z241", "D121", "Z79⋊Z3", "Z61⋊Z4"),
         "large": ("Z653", "D325", "Z223⋊Z3", "Z173⋊Z4", "Z131⋊Z5", "Z109⋊Z6"),
     }[size]
+
+
+def of_dim(dim: int, order: float) -> tuple[str, int]:
+    """A group with max d_k = d whose order is as near as can be to a given one.
+
+    Z_p⋊Z_d for a prime p ≡ 1 modulo d (a Frobenius group; the dihedral D_p for d = 2): d irreps of
+    dimension 1 and (p − 1)/d of dimension d. Only those with room: twice what the paper's code
+    takes for the threshold, for complex irreps need that, is less than 0.7 of all M² pairs.
+
+    Args:
+        dim: d, 2 or more.
+        order: About which M.
+
+    Returns:
+        Its name and its order p·d.
+    """
+    room = next(M for M in range(8, 10**6) if 2 * critical_pairs(M, dim) < 0.7 * M**2)
+    primes = [
+        p for p in range(3, round(2 * max(order, room) / dim) + 20 * dim) if p % dim == 1
+        and p * dim >= room and all(p % k for k in range(2, math.isqrt(p) + 1))
+    ]  # fmt: skip
+    p = min(primes, key=lambda p: abs(math.log(p * dim / order)))
+    return (f"D{p}" if dim == 2 else f"Z{p}⋊Z{dim}"), p * dim
 
 
 CATALOGUES = {

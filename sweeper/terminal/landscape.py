@@ -79,17 +79,6 @@ def grid(group: Group) -> list[int]:
     return sorted({round(n) for n in np.geomspace(first, M**2, GRID)})
 
 
-def write(table: pd.DataFrame, path: Path) -> None:
-    """As Parquet or CSV, by suffix; aside, then into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}")
-    if path.suffix == ".parquet":
-        table.to_parquet(aside, index=False)
-    else:
-        table.to_csv(aside, index=False)
-    aside.replace(path)
-
-
 def figure_paths(results: str | None, out: Path | None, figure: Path | None) -> list[Path]:
     """Where the figure goes: as told, else to the results, else beside the table, else nowhere."""
     if figure:

@@ -1,17 +1,19 @@
 """What `sweeper fit` prints: laws, their comparison, and what they mean."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Table as Shown
 
 import analysis
+from analysis.export import Export
+from analysis.paper_tables import comparison_latex, law_latex
 from analysis.tables import (
     Plain,
-    Table,
+    covariate_table,
     declared_summary,
     declared_table,
     law_summary,
@@ -20,6 +22,7 @@ from analysis.tables import (
     rivals_table,
 )
 from sweeper.store.results import ResultsError
+from sweeper.terminal.tables import rich_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,7 @@ class Fitted:
         declared: Laws of the user's own.
         rivals: As `compare_laws` gives them.
         check: The horizon check; None for thresholds measured elsewhere.
+        covariates: How n_c goes with them, where the thresholds are those at their mean.
     """
 
     power_law: analysis.LawFit
@@ -41,6 +45,7 @@ class Fitted:
     declared: list[analysis.DeclaredFit]
     rivals: pd.DataFrame
     check: analysis.HorizonCheck | None
+    covariates: analysis.CovariateFit | None = None
 
 
 def fit_all(
@@ -50,6 +55,7 @@ def fit_all(
     dim: str = "complex",
     bootstrap: int = 0,
     limit: bool = False,
+    covariates: Sequence[str] | None = None,
 ) -> list[Fitted]:
     """Every law for every setting.
 
@@ -60,12 +66,16 @@ def fit_all(
         dim: The convention of d.
         bootstrap: Resamples of groups for the intervals of declared laws; 0 for profiles.
         limit: Fit the thresholds extrapolated to an endless horizon.
+        covariates: Columns; then all settings are fitted together, at the mean of these.
 
     Raises:
-        ResultsError: There are no records, or the table or the laws are not what they should be.
+        ResultsError: There are no records, or the table, the laws or the covariates are not what
+            they should be.
     """
     try:
         declared = analysis.read_laws(laws) if laws else ()
+        if covariates is not None:
+            return [_jointly(_records(results), covariates, declared, dim, bootstrap)]
         cells, checks = _thresholds(results, table, dim, limit)
     except analysis.InputError as error:
         raise ResultsError(str(error)) from error
@@ -80,18 +90,37 @@ def _thresholds(
 ) -> tuple[pd.DataFrame, dict[str, analysis.HorizonCheck]]:
     if table:
         return analysis.with_dim(analysis.read_thresholds(table), dim), {}
-    records = analysis.load(str(results))
-    if records.empty:
-        raise ResultsError(f"{results}: no records here; `sweeper run SPEC` makes some")
+    records = _records(results)
     if limit:
         found = analysis.limits_as_thresholds(analysis.threshold_limits(records))
         return analysis.with_dim(found, dim), {}
 
-    def power_law(cells: pd.DataFrame) -> analysis.LawFit:
-        return analysis.fit_power_law(analysis.with_dim(cells, dim))
-
-    checks = {check.setting: check for check in analysis.horizon_check(records, power_law)}
+    checks = {check.setting: check for check in analysis.horizon_check(records, dim=dim)}
     return analysis.with_dim(analysis.thresholds(records), dim), checks
+
+
+def _records(results: str | None) -> pd.DataFrame:
+    records = analysis.load(str(results))
+    if records.empty:
+        raise ResultsError(f"{results}: no records here; `sweeper run SPEC` makes some")
+    return records
+
+
+def _jointly(
+    records: pd.DataFrame,
+    names: Sequence[str],
+    declared: Sequence[analysis.DeclaredLaw],
+    dim: str,
+    bootstrap: int,
+) -> Fitted:
+    """All settings together, at the mean of the covariates."""
+    fits = {
+        part: analysis.fit_covariates(table, names)
+        for part, table in analysis.horizon_tables(records).items()
+    }
+    tables = {part: analysis.with_dim(fit.thresholds, dim) for part, fit in fits.items()}
+    check = analysis.check_tables(fits[1.0].setting, tables)
+    return replace(_fitted(tables[1.0], declared, check, bootstrap), covariates=fits[1.0])
 
 
 def _fitted(
@@ -101,10 +130,10 @@ def _fitted(
     bootstrap: int,
 ) -> Fitted:
     return Fitted(
-        analysis.fit_power_law(cells),
-        analysis.fit_theorem4(cells),
+        analysis.fit_law(cells),
+        analysis.fit_law(cells, analysis.Form.THEOREM_4),
         analysis.fit_censored(cells),
-        [analysis.fit_declared(cells, law, bootstrap) for law in declared],
+        [analysis.fit_law(cells, law, bootstrap=bootstrap) for law in declared],
         analysis.compare_laws(cells, declared),
         check,
     )
@@ -118,22 +147,97 @@ def plain_fits(found: list[Fitted]) -> list[dict[str, Plain]]:
             "rivals": plain(one.rivals),
             "declared": [declared_summary(law) for law in one.declared],
             "censored": plain(one.censored),
+            "covariates": plain(one.covariates),
         }
         for one in found
         for fit in (one.power_law, one.theorem4)
     ]
 
 
+def fit_tables(found: list[Fitted]) -> list[Export]:
+    """The laws and their comparison, for files.
+
+    The laws have the columns of `LawFit.to_frame`, and horizon_check and horizon_drift: no verdict
+    rests on a law unless the check is `stable`. δ and C of Theorem 4 stand where the thresholds
+    give them, with the interval that the grid leaves. "power law, censored" counts the groups above
+    what was run too; only its β has an interval.
+    """
+    laws = pd.concat([_law_frame(one) for one in found], ignore_index=True)
+    rivals = [
+        one.rivals.assign(setting=one.power_law.setting) for one in found if one.power_law.law
+    ]
+    tables = [Export("laws", laws, law_latex)]
+    if rivals:
+        compared = pd.concat(rivals, ignore_index=True)
+        compared.insert(0, "setting", compared.pop("setting"))
+        tables.append(Export("comparison", compared, comparison_latex))
+    return tables
+
+
+def _law_frame(one: Fitted) -> pd.DataFrame:
+    parts = [one.power_law.to_frame(), one.theorem4.to_frame()]
+    stable = one.check is None or one.check.status is analysis.HorizonStatus.STABLE
+    if one.theorem4.law and stable:
+        parts.append(_constants(one.theorem4))
+    if one.censored.beta:
+        parts.append(_censored(one))
+    frame = pd.concat([*parts, *(law.to_frame() for law in one.declared)], ignore_index=True)
+    checked = one.check.status.name.lower() if one.check else "not_checked"
+    drift = math.nan if one.check is None or one.check.drift is None else one.check.drift
+    return frame.assign(horizon_check=checked, horizon_drift=drift)
+
+
+def _constants(fit: analysis.LawFit) -> pd.DataFrame:
+    """The rows of δ and C, where there are these two."""
+    assert fit.law
+    found = analysis.constants(fit.law)
+    like = fit.to_frame().iloc[:1].assign(low=math.nan, high=math.nan)
+    if found.delta is None or found.C is None:
+        return like[:0]
+    ends = {"low_with_grid": found.delta.low, "high_with_grid": found.delta.high}
+    delta = like.assign(parameter="delta", estimate=found.delta.value, **ends)
+    return pd.concat([delta, like.assign(parameter="C", estimate=found.C)])
+
+
+def _censored(one: Fitted) -> pd.DataFrame:
+    """The rows of the power law with the groups above what was run."""
+    found, nan = one.censored, math.nan
+    assert found.beta
+    numbers = {
+        "n_star": (found.n_star, nan, nan),
+        "beta": (found.beta.value, found.beta.low, found.beta.high),
+        "gamma": (found.gamma, nan, nan),
+    }
+    frame = one.power_law.to_frame()
+    told = pd.DataFrame([numbers[name] for name in frame["parameter"]], dtype=float)
+    frame[["estimate", "low", "high"]] = told.to_numpy()
+    return frame.assign(
+        law="power law, censored",
+        low_with_grid=nan,
+        high_with_grid=nan,
+        n_groups=len(found.measured) + len(found.censored),
+        residual_sd=found.residual_sd,
+        dof=pd.array([pd.NA] * len(frame), "Int64"),
+        aicc=nan,
+    )
+
+
 def print_fits(found: list[Fitted], console: Console) -> None:
     """Tables, then the verdict in words."""
     for one in found:
+        if one.covariates and one.covariates.slopes:
+            powers = covariate_table(one.covariates)
+            console.print(rich_table(powers.columns, powers.rows))
         laws = law_table([one.power_law, one.theorem4])
-        console.print(_shown(Table(laws.columns[1:], [row[1:] for row in laws.rows])))
+        console.print(rich_table(laws.columns[1:], [row[1:] for row in laws.rows]))
         if one.declared:
-            console.print(_shown(declared_table(one.declared)))
+            declared = declared_table(one.declared)
+            console.print(rich_table(declared.columns, declared.rows))
         if one.power_law.law:
-            console.print(_shown(rivals_table(one.rivals)))
+            rivals = rivals_table(one.rivals)
+            console.print(rich_table(rivals.columns, rivals.rows))
         sentences = [
+            *([analysis.covariate_words(one.covariates)] if one.covariates else []),
             analysis.verdict(one.power_law, one.check),
             analysis.theorem4_constants(one.theorem4, one.check),
             *([analysis.censored_words(one.censored)] if one.censored.beta else []),
@@ -143,12 +247,3 @@ def print_fits(found: list[Fitted], console: Console) -> None:
         ]
         for text in sentences:
             console.print(text, highlight=False, markup=False)
-
-
-def _shown(table: Table) -> Shown:
-    shown = Shown(box=None, header_style="bold", pad_edge=False)
-    for place, column in enumerate(table.columns):
-        shown.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
-    for row in table.rows:
-        shown.add_row(*row)
-    return shown

@@ -33,7 +33,7 @@ ORDERS = (11, 17, 23, 31, 41, 59)
 
 def make_trial(order: int, n_train: int, seed: int = 0, **how: object) -> Trial:
     where = {"group": f"Z{order}", "group_order": order, "n_train": n_train}
-    return Trial(**where, split_seed=seed, init_seed=seed, **(DEFAULTS | how))
+    return Trial(**(where | DEFAULTS | how), split_seed=seed, init_seed=seed)
 
 
 def trained(trial: Trial, steps: float) -> TrialResult:

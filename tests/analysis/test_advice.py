@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import fit_power_law
+from analysis import fit_law
 from analysis.advice import Advice, Decision, advise, expected_half_width
 from analysis.horizon import HorizonCheck, HorizonStatus
 
@@ -16,9 +16,21 @@ ORDERS = np.array([23, 31, 41, 53, 71, 97, 127])
 def advice_on(
     cells: pd.DataFrame, status: HorizonStatus = HorizonStatus.STABLE, runs: int = 9
 ) -> Advice:
-    fit = fit_power_law(cells)
+    fit = fit_law(cells)
     check = HorizonCheck(fit.setting, status, {}, None, None)
     return advise(fit, check, cells.assign(n_runs=runs))
+
+
+def other_dims(runs: str) -> str:
+    """What is advised where all groups are abelian, at M* = 54."""
+    return (
+        "No spread in d: all groups have d_k = 1, so that its exponent γ, 2 in Theorem 4, cannot be"
+        " fitted. Add groups of other d_k, such as D29 (d_k = 2), Z19⋊Z3 (d_k = 3) and Z17⋊Z4"
+        f" (d_k = 4) ({runs})."
+    )
+
+
+GRID = "27 runs of 1 seed each on a grid like this one, or about 9 with design: boundary"
 
 
 def test_one_law_left_is_decided_and_claims_consistency_alone(cells: MakeFrame) -> None:
@@ -28,7 +40,7 @@ def test_one_law_left_is_decided_and_claims_consistency_alone(cells: MakeFrame) 
         Decision.DECIDED,
         "Over M = 23 to 127 the thresholds are consistent with M log M (local exponent 1.25) alone"
         " of the laws compared.",
-        (),
+        (other_dims(GRID),),
     )
     none = advice_on(cells(ORDERS, 1.0 * ORDERS**1.4, width=0.001))
     assert none.decision is Decision.DECIDED
@@ -54,13 +66,14 @@ def test_undecided_says_which_orders_and_how_many_runs(cells: MakeFrame) -> None
             " half of their width (about 7 runs more with design: refine). If the thresholds"
             " scatter as they do now, β should then be known to ±0.11, where the laws are 0.25"
             " apart.",
+            other_dims(GRID),
         ),
     )
 
 
 def test_the_expected_width_is_that_of_a_fit_to_such_thresholds(cells: MakeFrame) -> None:
     scatter = 0.03 * np.random.default_rng(0).standard_normal(len(ORDERS))
-    law = fit_power_law(cells(ORDERS, np.exp(scatter) * ORDERS**1.3, width=0.06)).law
+    law = fit_law(cells(ORDERS, np.exp(scatter) * ORDERS**1.3, width=0.06)).law
     assert law is not None
     expected = expected_half_width(ORDERS.astype(float), law, 0.03)
     assert expected == pytest.approx(law.quoted_beta.half_width)
@@ -92,7 +105,7 @@ def test_what_is_advised_decides(cells: MakeFrame) -> None:
 
 def test_scatter_that_no_order_helps_against_is_said(cells: MakeFrame) -> None:
     wild = np.exp(np.tile([1.5, -1.5], 4)[:7])
-    (text,) = advice_on(cells(ORDERS, wild * ORDERS, width=0.02)).to_add
+    text, _ = advice_on(cells(ORDERS, wild * ORDERS, width=0.02)).to_add
     assert text.startswith("At this scatter (")
     assert text.endswith("find out first what the thresholds scatter by.")
 
@@ -135,3 +148,25 @@ def test_groups_without_a_threshold_are_told_which_side_to_add(cells: MakeFrame)
         "For G1 (M = 31) add n_train below 315 (2 seeds).",
         "For G2 (M = 41) add a longer horizon, for runs still rose at n = 380 (1 seed).",
     )
+
+
+def test_an_exponent_of_d_that_is_known_asks_for_no_groups(cells: MakeFrame) -> None:
+    dims = np.array([1, 2, 1, 3, 1, 2, 1])
+    known = cells(ORDERS, 2.7 * ORDERS * np.log(ORDERS) * dims**0.9, dims, width=0.001)
+    assert advice_on(known).to_add == ()
+    noise = np.exp(0.4 * np.array([1, 1, -1, -1, 1, -1, 0]))
+    open_ = cells(ORDERS, 2.7 * ORDERS * np.log(ORDERS) * dims**0.9 * noise, dims, width=0.02)
+    fit = fit_law(open_)
+    assert fit.law
+    assert fit.law.gamma
+    assert 0 in fit.law.gamma
+    assert 1 in fit.law.gamma
+    last = advice_on(open_).to_add[-1]
+    assert last.startswith("The exponent of d_k, γ = ")
+    assert "may be 0 or 1" in last
+    assert "such as Z17⋊Z4 (d_k = 4) (" in last
+
+
+def test_expressions_have_no_irreps_to_vary(cells: MakeFrame) -> None:
+    table = cells(ORDERS, 2.7 * ORDERS * np.log(ORDERS), width=0.001)
+    assert advice_on(table.assign(task=table["group"] + ": x*y")).to_add == ()

@@ -12,9 +12,10 @@ from analysis import (
     censored_words,
     fit_censored,
     fit_covariates,
-    fit_power_law,
-    fit_theorem4,
+    fit_law,
 )
+from analysis.covariates import numeric_covariates
+from analysis.words import covariate_words, span
 
 MakeFrame = Callable[..., pd.DataFrame]
 ORDERS = np.array([23, 29, 37, 43, 53, 67, 79, 97, 109, 127])
@@ -38,7 +39,7 @@ def test_a_censored_group_that_says_nothing_changes_nothing(cells: MakeFrame, fo
     """Its bound is far below the law; then the interval is that of least squares."""
     table = cut_off(cells, scattered(1), 9 * 90**1.25)
     table.loc[table["status"] == "none_generalized", "n_low"] = 10.0
-    law = (fit_power_law if form is Form.POWER else fit_theorem4)(table).law
+    law = fit_law(table, form).law
     found = fit_censored(table, form)
     assert found.status is CensoredStatus.OK
     assert found.beta.value == pytest.approx(law.beta.value, abs=1e-4)
@@ -53,7 +54,7 @@ def test_groups_above_the_largest_size_raise_the_exponent_they_were_left_out_of(
 ) -> None:
     table = cut_off(cells, np.minimum(scattered(1), 3000.0), 9 * 67**1.25)
     table.loc[table["status"] == "none_generalized", "n_low"] = 9 * 127**1.3
-    found, law = fit_censored(table), fit_power_law(table).law
+    found, law = fit_censored(table), fit_law(table).law
     assert found.beta.value > law.beta.value
     assert len(found.measured) + len(found.censored) == len(ORDERS)
     assert censored_words(found).startswith("With G5, ")
@@ -74,7 +75,7 @@ def test_censored_intervals_cover_and_are_less_biased_than_leaving_out(cells: Ma
         found = fit_censored(table)
         hits += 1.25 in found.beta
         errors.append(found.beta.value - 1.25)
-        left_out.append(fit_power_law(table).law.beta.value - 1.25)
+        left_out.append(fit_law(table).law.beta.value - 1.25)
     assert 0.90 <= hits / 200 <= 0.99
     assert abs(np.mean(errors)) <= 0.015
     assert np.std(errors) < np.std(left_out)
@@ -92,7 +93,7 @@ def settings(cells: MakeFrame, scatter: float, seed: int = 0) -> pd.DataFrame:
             factor = (rate / 0.004) ** -0.2 * (decay / 1e-4) ** 0.1
             n_c = 9 * ORDERS**1.25 * factor * of_group
             n_c = n_c * np.exp(rng.normal(0, scatter / 5, len(ORDERS)))
-            part = cells(ORDERS, n_c, setting=f"lr {rate}, wd {decay}")
+            part = cells(ORDERS, n_c, setting=f"K 256, lr {rate}, wd {decay}, horizon 4000 steps")
             parts.append(part.assign(learning_rate=rate, weight_decay=decay))
     return pd.concat(parts, ignore_index=True)
 
@@ -104,7 +105,11 @@ def test_slopes_in_the_covariates_and_the_law_at_their_mean(cells: MakeFrame) ->
     assert 0.1 in found.slopes["weight_decay"]
     assert found.slopes["learning_rate"].half_width < 0.02
     assert found.at == pytest.approx({"learning_rate": 0.004, "weight_decay": 2**0.5 * 1e-4})
-    law = fit_power_law(found.thresholds).law
+    assert found.setting == (
+        "K 256, horizon 4000 steps, at the mean of 6 settings (learning rate 0.004, weight decay"
+        " 0.000141)"
+    )
+    law = fit_law(found.thresholds).law
     assert (law.dof, 1.25 in law.beta) == (len(ORDERS) - 2, True)
     # The groups' scatter is common to their settings: pooling them would narrow the interval.
     assert law.beta.half_width > 0.04
@@ -120,6 +125,8 @@ def test_a_group_with_too_few_settings_is_left_out_and_said_so(cells: MakeFrame)
     assert len(found.thresholds) == len(ORDERS) - 1
     few = fit_covariates(table[table["group"].isin(["G0", "G1"])])
     assert (few.status, few.slopes) == (CovariateStatus.TOO_FEW_GROUPS, {})
+    none = fit_covariates(table.assign(n_c=np.nan, status="none_generalized"))
+    assert (none.status, len(none.thresholds)) == (CovariateStatus.TOO_FEW_GROUPS, 0)
 
 
 def test_what_cannot_be_a_covariate_is_said(cells: MakeFrame) -> None:
@@ -133,3 +140,34 @@ def test_what_cannot_be_a_covariate_is_said(cells: MakeFrame) -> None:
         "hidden_size varies too: pick one of its values, or take it in",
         "weight_decay varies too: pick one of its values, or take it in",
     ]
+    with pytest.raises(InputError) as raised:
+        fit_covariates(table.assign(split=table["setting"]), ["rate", "split", "hidden_size"])
+    assert str(raised.value).splitlines()[:2] == [
+        "rate is no axis of a setting; valid are learning_rate, weight_decay, hidden_size,"
+        " max_steps",
+        "split: positive numbers are wanted, for their logs are fitted",
+    ]
+
+
+def test_what_varies_within_a_group_may_be_a_covariate(cells: MakeFrame) -> None:
+    table = settings(cells, 0.05)
+    grown = table.assign(hidden_size=table["group_order"], max_steps=4000, split="uniform")
+    assert numeric_covariates(grown) == ["learning_rate", "weight_decay"]
+    assert numeric_covariates(table[table["learning_rate"] == 0.002]) == ["weight_decay"]
+
+
+def test_the_slopes_are_told_in_words_with_their_setting(cells: MakeFrame) -> None:
+    found = fit_covariates(settings(cells, 0.05))
+    rate, decay = (span(found.slopes[name]) for name in ("learning_rate", "weight_decay"))
+    assert covariate_words(found) == (
+        f"{found.setting}: n_c goes with the learning rate to the power {rate} and the weight decay"
+        f" to the power {decay}. Beside these powers the settings differ by"
+        f" {100 * found.misfit:.1f} % of n_c."
+    )
+    noise = np.exp(np.random.default_rng(3).normal(0, 0.02, 6 * len(ORDERS)))
+    flat = settings(cells, 0.05).assign(n_c=lambda t: 9 * t["group_order"] ** 1.25 * noise)
+    assert "That it does not depend on the learning rate and weight decay is possible." in (
+        covariate_words(fit_covariates(flat))
+    )
+    few = fit_covariates(settings(cells, 0.05).query("group == 'G0'"))
+    assert covariate_words(few).endswith(f"no slopes, because {CovariateStatus.TOO_FEW_GROUPS}.")

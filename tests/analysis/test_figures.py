@@ -13,8 +13,10 @@ import pytest
 from matplotlib.figure import Figure
 
 from analysis import fit_laws, horizon_check, thresholds
-from analysis.figures import boundary, draw_all, learning_curves, phase_diagram, save
+from analysis.dims import Dim, dims_of, with_dim
+from analysis.figures import boundary, draw_all, learning_curves, phase_diagram, phase_map, save
 from analysis.figures.landscape import landscape_figure
+from analysis.fitting import preferred_dim
 from analysis.tables import threshold_table
 from sweeper.spec.trial import Trial
 from sweeper.store.results import ResultsFolder
@@ -172,13 +174,82 @@ def test_cells_lie_at_their_sizes_and_do_not_overlap(records: MakeFrame, trial: 
             assert min(apart) < 1e-12
 
 
-def test_groups_of_one_order_share_its_column(diverging_sweep: MakeFrame) -> None:
+def test_groups_of_one_order_stand_side_by_side(diverging_sweep: MakeFrame) -> None:
     records = diverging_sweep(5, (11, 17))
-    twin = records[records["group"] == "Z17"].assign(group="Other17")
-    both = pd.concat([records, twin], ignore_index=True)
-    (cells,) = phase_diagram(both, thresholds(both)).axes[0].collections[:1]
-    edges = sorted({round(path.get_extents().x0, 6) for path in cells.get_paths()})
-    assert len(edges) == 3
+    twin = records[records["group"] == "Z17"].assign(group="D17", max_irrep_dim=2)
+    both = pd.concat([twin, records], ignore_index=True)
+    axes = phase_diagram(both, thresholds(both)).axes[0]
+    (cells,) = axes.collections[:1]
+    edges = {round(float(path.get_extents().x0), 6) for path in cells.get_paths()}
+    assert edges == {-0.5, 0.5, 1.5}
+    ticks = [axes.xaxis.get_major_formatter()(place, 0) for place in range(3)]
+    assert ticks == ["Z11 (11)", "Z17 (17)", "D17 (17)"]
+    ((points, *_),) = axes.containers
+    assert list(points.get_xdata()) == [0, 2, 1]  # by order and name, D17 before Z17
+    assert {"1", "2", "$d_k$ ="} <= {text.get_text() for text in axes.texts}
+    phases_of = phase_map(both).axes[0]
+    assert phases_of.get_xlabel() == "group (order $M$)"
+
+
+def several_dims(make_cells: MakeFrame) -> pd.DataFrame:
+    """Thresholds that go with the effective d = 2, 2, 3, 6 and not with the complex 1, 2, 3, 3."""
+    groups = {
+        "Z21": (21, 1, 2), "Z31": (31, 1, 2), "Z41": (41, 1, 2), "Z53": (53, 1, 2),
+        "D10": (20, 2, 2), "D15": (30, 2, 2), "D21": (42, 2, 2), "D27": (54, 2, 2),
+        "S4": (24, 3, 3), "Z7⋊Z3": (21, 3, 6), "Z13⋊Z3": (39, 3, 6), "Z19⋊Z3": (57, 3, 6),
+    }  # fmt: skip
+    M, d, effective = np.array(list(groups.values())).T
+    noise = np.random.default_rng(0).normal(0, 0.02, len(M))
+    found = make_cells(M, 1.6 * M**1.3 * effective**0.8 * np.exp(noise), d, width=0.03)
+    names = list(groups)
+    return found.assign(group=names, task=names)
+
+
+def test_the_preferred_dimension_is_the_one_that_leaves_clearly_less(
+    cells: MakeFrame,
+) -> None:
+    found = several_dims(cells)
+    assert preferred_dim(found) is Dim.EFFECTIVE
+    straight = found.assign(
+        n_c=found["n_c"] * (found["max_irrep_dim"] / dims_of(with_dim(found, "effective"))) ** 0.8
+    )
+    assert preferred_dim(straight) is Dim.COMPLEX
+    assert preferred_dim(found.assign(group="no such group")) is Dim.COMPLEX
+
+
+@pytest.mark.parametrize("dim", list(Dim))
+def test_nothing_that_the_boundary_writes_covers_another(cells: MakeFrame, dim: Dim) -> None:
+    found = with_dim(several_dims(cells), dim)
+    figure = boundary(found, fit_laws(found))
+    figure.draw_without_rendering()
+    top = figure.axes[0]
+    boxes = [text.get_window_extent() for text in top.texts if text.get_text()]
+    assert len(boxes) == 13  # the groups and the note
+    for i, one in enumerate(boxes):
+        assert not any(one.overlaps(other) for other in boxes[:i])
+        assert one.x0 > 0
+        assert one.x1 < figure.bbox.width
+    effective = any("effective" in text for text in texts(figure))
+    assert effective == (dim is Dim.EFFECTIVE)
+    symbol = "d" if effective else "d_k"
+    shown = {f"$n_c$ at ${symbol} = {d}$, mean over seeds" for d in set(found["irrep_dim"])}
+    assert shown <= set(texts(figure))
+
+
+@pytest.mark.parametrize("orders", [(11, 17, 23, 31)])
+def test_legends_lie_within_the_figure(diverging_sweep: MakeFrame, orders: tuple[int, ...]) -> None:
+    records = diverging_sweep(5, orders)
+    twins = records.assign(group="D" + records["group"], max_irrep_dim=2)
+    both = pd.concat([records, twins], ignore_index=True)
+    found = thresholds(both)
+    for figure in (
+        phase_diagram(both, found, fit_laws(found)[1:]), phase_map(both), boundary(found),
+    ):  # fmt: skip
+        figure.draw_without_rendering()
+        (legend,) = figure.legends
+        box = legend.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.width
+        assert 0 <= box.y0 < box.y1 <= figure.bbox.height
 
 
 def test_the_boundary_is_annotated_with_its_exponents_and_horizon(
@@ -226,8 +297,8 @@ def test_irrep_dimensions_have_a_line_each(diverging_sweep: MakeFrame) -> None:
     fits = fit_laws(cells)
     assert fits[0].law.gamma.value == pytest.approx(0, abs=1e-6)
     shown = texts(boundary(cells, fits))
-    assert "$d_k = 1$" in shown
-    assert "$d_k = 2$" in shown
+    assert "$n_c$ at $d_k = 1$, mean over seeds" in shown
+    assert "$n_c$ at $d_k = 2$, mean over seeds" in shown
     assert "Theorem 4, fitted, 95 % band (scatter), for each $d_k$" in texts(
         phase_diagram(both, cells, fits[1:])
     )

@@ -13,13 +13,11 @@ from analysis import (
     Form,
     GroupMeans,
     constants,
+    fit_law,
     fit_laws,
-    fit_power_law,
-    fit_theorem4,
     group_means,
 )
-from analysis.fitting import aicc
-from analysis.laws import Array, Estimate, Law, LawFit
+from analysis.laws import Array, Estimate, Law, LawFit, aicc
 
 MakeFrame = Callable[..., pd.DataFrame]
 Fit = Callable[[pd.DataFrame], LawFit]
@@ -38,7 +36,7 @@ def theorem4(
 
 @pytest.mark.parametrize("beta", [0.5, 1.0, 1.37, 2.0])
 def test_an_exact_power_law_is_recovered(cells: MakeFrame, beta: float) -> None:
-    fit = fit_power_law(cells(ORDERS, 3.0 * ORDERS**beta))
+    fit = fit_law(cells(ORDERS, 3.0 * ORDERS**beta))
     law = fit.law
     assert fit.status is FitStatus.OK
     assert law.beta.value == pytest.approx(beta, abs=1e-12)
@@ -52,7 +50,7 @@ def test_an_exact_power_law_is_recovered(cells: MakeFrame, beta: float) -> None:
 
 @pytest.mark.parametrize("delta", [1e-6, 0.05, 0.5, 1.0])
 def test_an_exact_theorem_4_is_recovered_with_its_constants(cells: MakeFrame, delta: float) -> None:
-    fit = fit_theorem4(cells(ORDERS, theorem4(ORDERS, 2.5, delta)))
+    fit = fit_law(cells(ORDERS, theorem4(ORDERS, 2.5, delta)), "Theorem 4")
     law = fit.law
     assert fit.status is FitStatus.OK
     assert law.beta.value == pytest.approx(1 + 1 / math.log(STAR / delta), abs=1e-7)
@@ -64,23 +62,23 @@ def test_an_exact_theorem_4_is_recovered_with_its_constants(cells: MakeFrame, de
     assert law.predict(np.array([200.0]))[0] == pytest.approx([theorem4(200, 2.5, delta)], rel=1e-5)
 
 
-@pytest.mark.parametrize("fit", [fit_power_law, fit_theorem4])
+@pytest.mark.parametrize("form", Form)
 def test_the_exponent_of_the_irrep_dimension_is_recovered_where_it_varies(
-    cells: MakeFrame, fit: Fit
+    cells: MakeFrame, form: Form
 ) -> None:
     orders, dims = np.tile(ORDERS, 2), np.repeat([1, 2], len(ORDERS))
-    law_of = {fit_power_law: lambda M: 3 * M**1.2, fit_theorem4: lambda M: theorem4(M, 2.5, 0.3)}
-    law = fit(cells(orders, law_of[fit](orders) * dims**1.7, dims)).law
+    law_of = {Form.POWER: lambda M: 3 * M**1.2, Form.THEOREM_4: lambda M: theorem4(M, 2.5, 0.3)}
+    law = fit_law(cells(orders, law_of[form](orders) * dims**1.7, dims), form).law
     assert law.gamma.value == pytest.approx(1.7, abs=1e-6)
     assert law.dim_star == pytest.approx(math.sqrt(2))
     assert law.dof == 11
     n_c = law.predict(np.array([80.0]), 2.0)[0]
-    assert n_c == pytest.approx(law_of[fit](np.array([80.0])) * 2**1.7, rel=1e-5)
+    assert n_c == pytest.approx(law_of[form](np.array([80.0])) * 2**1.7, rel=1e-5)
 
 
 def test_the_constant_takes_the_irrep_dimension_out(cells: MakeFrame) -> None:
     orders, dims = np.tile(ORDERS, 2), np.repeat([1, 2], len(ORDERS))
-    law = fit_theorem4(cells(orders, theorem4(orders, 2.5, 0.3, dims), dims)).law
+    law = fit_law(cells(orders, theorem4(orders, 2.5, 0.3, dims), dims), "Theorem 4").law
     assert pytest.approx(2.5, rel=1e-4) == constants(law).C
 
 
@@ -94,7 +92,7 @@ def noisy(cells: MakeFrame) -> pd.DataFrame:
 
 
 def test_power_law_intervals_equal_the_textbook_regression(noisy: pd.DataFrame) -> None:
-    law = fit_power_law(noisy).law
+    law = fit_law(noisy).law
     x, y = np.log(ORDERS / STAR), np.log(noisy["n_c"])
     line = stats.linregress(x, y)
     t = stats.t.ppf(0.975, len(x) - 2)
@@ -107,12 +105,12 @@ def test_power_law_intervals_equal_the_textbook_regression(noisy: pd.DataFrame) 
     assert (low[0], high[0]) == pytest.approx((law.n_star.low, law.n_star.high))
     residuals = y - line.intercept - line.slope * x
     assert law.residual_sd == pytest.approx(math.sqrt(np.sum(residuals**2) / 5))
-    assert fit_power_law(noisy).groups["residual"].to_numpy() == pytest.approx(residuals.to_numpy())
+    assert fit_law(noisy).groups["residual"].to_numpy() == pytest.approx(residuals.to_numpy())
     assert law.aicc == pytest.approx(aicc(float(np.sum(residuals**2)), 7, 2))
 
 
 def test_the_profile_interval_ends_where_the_f_test_turns(noisy: pd.DataFrame) -> None:
-    law = fit_theorem4(noisy).law
+    law = fit_law(noisy, "Theorem 4").law
     x, y = np.log(ORDERS / STAR), np.log(noisy["n_c"]).to_numpy()
 
     def rss(beta: float) -> float:
@@ -126,14 +124,14 @@ def test_the_profile_interval_ends_where_the_f_test_turns(noisy: pd.DataFrame) -
     assert min(map(rss, around)) >= rss(law.beta.value) - 1e-12
 
 
-@pytest.mark.parametrize("fit", [fit_power_law, fit_theorem4])
-def test_intervals_cover_the_truth_as_often_as_they_say(cells: MakeFrame, fit: Fit) -> None:
+@pytest.mark.parametrize("form", Form)
+def test_intervals_cover_the_truth_as_often_as_they_say(cells: MakeFrame, form: Form) -> None:
     rng = np.random.default_rng(11)
     truth, sweeps, hits = 1 + 1 / math.log(STAR / 0.5), 300, 0
-    law_of = {fit_power_law: 3 * ORDERS**truth, fit_theorem4: theorem4(ORDERS, 2.7, 0.5)}
+    law_of = {Form.POWER: 3 * ORDERS**truth, Form.THEOREM_4: theorem4(ORDERS, 2.7, 0.5)}
     for _ in range(sweeps):
-        table = cells(ORDERS, law_of[fit] * np.exp(rng.normal(0, 0.03, len(ORDERS))))
-        hits += truth in fit(table).law.beta
+        table = cells(ORDERS, law_of[form] * np.exp(rng.normal(0, 0.03, len(ORDERS))))
+        hits += truth in fit_law(table, form).law.beta
     # 95 % ± 3 binomial standard deviations
     assert stats.binom.ppf(0.0015, sweeps, 0.95) <= hits <= stats.binom.ppf(0.9985, sweeps, 0.95)
 
@@ -161,7 +159,7 @@ def test_without_noise_the_quoted_interval_holds_the_truth_on_any_grid(
     truth = np.log(constant) + beta * np.log(ORDERS)
     place = (truth - tilt * np.log(ORDERS)) / step
     middle = (np.floor(place) + 0.5) * step + tilt * np.log(ORDERS)
-    law = fit_power_law(cells(ORDERS, np.exp(middle), width=step)).law
+    law = fit_law(cells(ORDERS, np.exp(middle), width=step)).law
     assert beta in law.quoted_beta.widened(1e-9)
 
 
@@ -171,7 +169,7 @@ def test_a_grid_in_m_log_m_does_not_pass_for_a_measurement_of_it(cells: MakeFram
     m_log_m = ORDERS * np.log(ORDERS) / (STAR * math.log(STAR))
     log_ratio = 1.1 + np.log((ORDERS / STAR) ** truth / m_log_m)
     middle = np.exp((np.floor(log_ratio / step) + 0.5) * step) * m_log_m
-    law = fit_power_law(cells(ORDERS, middle, width=step)).law
+    law = fit_law(cells(ORDERS, middle, width=step)).law
     assert truth not in law.beta
     assert truth in law.quoted_beta
     assert law.beta.half_width < 0.02 < law.resolution
@@ -182,8 +180,8 @@ def test_a_grid_in_m_log_m_does_not_pass_for_a_measurement_of_it(cells: MakeFram
 
 def test_too_few_groups_are_said_to_be_so(cells: MakeFrame) -> None:
     for fit in (
-        fit_power_law(cells(ORDERS[:2], ORDERS[:2] * 9.0)),
-        fit_theorem4(cells([], np.empty(0))),
+        fit_law(cells(ORDERS[:2], ORDERS[:2] * 9.0)),
+        fit_law(cells([], np.empty(0)), "Theorem 4"),
     ):
         assert fit.law is None
         assert str(fit.status) == (
@@ -192,11 +190,11 @@ def test_too_few_groups_are_said_to_be_so(cells: MakeFrame) -> None:
         )
 
 
-@pytest.mark.parametrize("fit", [fit_power_law, fit_theorem4])
-def test_groups_without_spread_are_said_to_be_so(cells: MakeFrame, fit: Fit) -> None:
-    same_order = fit(cells([24] * 5, np.arange(300.0, 305)))
+@pytest.mark.parametrize("form", Form)
+def test_groups_without_spread_are_said_to_be_so(cells: MakeFrame, form: Form) -> None:
+    same_order = fit_law(cells([24] * 5, np.arange(300.0, 305)), form)
     dims = np.array([1, 2, 3, 4, 5])
-    collinear = fit(cells(dims * 8, 9.0 * dims, dims))
+    collinear = fit_law(cells(dims * 8, 9.0 * dims, dims), form)
     assert same_order.law is None
     assert collinear.law is None
     assert (
@@ -216,7 +214,7 @@ def test_groups_without_spread_are_said_to_be_so(cells: MakeFrame, fit: Fit) -> 
 def test_an_exponent_without_bounds_is_said_to_be_open(
     cells: MakeFrame, orders: Array, n_c: Array
 ) -> None:
-    fit = fit_theorem4(cells(orders, np.array(n_c)))
+    fit = fit_law(cells(orders, np.array(n_c)), "Theorem 4")
     assert str(fit.status) == (
         "the local exponent has no bound within what this form can take: the thresholds scatter too"
         " much, or do not follow it: see the power law, and add group orders at both ends"
@@ -226,9 +224,9 @@ def test_an_exponent_without_bounds_is_said_to_be_open(
 
 def test_a_bend_away_from_the_law_is_measured(cells: MakeFrame) -> None:
     x = np.log(ORDERS / STAR)
-    law = fit_power_law(cells(ORDERS, np.exp(6 + 1.2 * x + 0.3 * x**2))).law
+    law = fit_law(cells(ORDERS, np.exp(6 + 1.2 * x + 0.3 * x**2))).law
     assert law.curvature.value == pytest.approx(0.3)
-    assert fit_power_law(cells(ORDERS[:3], np.exp(x[:3]))).law.curvature is None
+    assert fit_law(cells(ORDERS[:3], np.exp(x[:3]))).law.curvature is None
 
 
 def test_several_settings_are_fitted_one_by_one(cells: MakeFrame) -> None:
@@ -238,7 +236,7 @@ def test_several_settings_are_fitted_one_by_one(cells: MakeFrame) -> None:
     found = [(fit.setting, fit.form) for fit in fit_laws(table)]
     assert found == [(f"β {b}", form) for b in (1.2, 1.4) for form in (Form.POWER, Form.THEOREM_4)]
     with pytest.raises(ValueError, match=r"of 2 settings; fit one at a time \(fit_laws\)$"):
-        fit_power_law(table)
+        fit_law(table)
     assert fit_laws(table[:0]) == []
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pandas as pd
 import pytest
 
-from analysis import HorizonStatus, fit_theorem4, horizon_check, thresholds
+from analysis import Form, HorizonStatus, horizon_check, thresholds
 from analysis.horizon import TOLERABLE_DRIFT
 
 MakeFrame = Callable[..., pd.DataFrame]
@@ -25,12 +25,12 @@ def test_a_cap_on_steps_bends_the_exponent_and_is_refused(diverging_sweep: MakeF
     )
 
 
-@pytest.mark.parametrize("fit", [None, fit_theorem4])
+@pytest.mark.parametrize("form", Form)
 def test_an_ample_horizon_is_stable_and_its_exponent_is_right(
-    diverging_sweep: MakeFrame, fit: Callable[..., object] | None
+    diverging_sweep: MakeFrame, form: Form
 ) -> None:
     records = diverging_sweep(slowness=0.5)
-    (check,) = horizon_check(records, fit) if fit else horizon_check(records)
+    (check,) = horizon_check(records, form)
     law = check.fits[1.0].law
     assert check.status is HorizonStatus.STABLE
     assert law is not None

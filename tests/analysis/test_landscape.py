@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import BracketStatus, bracket, fit_theorem4
+from analysis import BracketStatus, bracket, fit_law
 from analysis.ascent import climb
 from analysis.landscape import Landscape, bisected, purities
 from analysis.three_thresholds import landscape_thresholds, three_thresholds
@@ -184,7 +184,7 @@ def test_three_thresholds_stand_side_by_side(cells) -> None:  # noqa: ANN001
     orders = np.array([11, 17, 23, 31])
     trained = cells(orders, 2.7 * orders * np.log(orders), width=0.02)
     trained["group"] = [f"Z{M}" for M in orders]
-    fit = fit_theorem4(trained)
+    fit = fit_law(trained, "Theorem 4")
     kept = pd.concat([kept_of("D6", 80, 100), kept_of("Z23", 300, 340)])
     rows = three_thresholds(kept, trained, [fit], delta=0.1)
     assert rows["group"].tolist() == ["D6", "Z23"]

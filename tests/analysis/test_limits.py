@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from analysis import (
     LimitStatus,
     SeedStatus,
-    fit_power_law,
+    fit_law,
     limits_as_thresholds,
     scatter_words,
     seed_scatter,
@@ -49,8 +49,8 @@ def test_the_law_of_the_poles_is_free_of_the_bend_that_the_horizon_made(
     diverging_sweep: MakeFrame,
 ) -> None:
     records = diverging_sweep(slowness=60)
-    bent = fit_power_law(thresholds(records)).law
-    straight = fit_power_law(limits_as_thresholds(threshold_limits(records))).law
+    bent = fit_law(thresholds(records)).law
+    straight = fit_law(limits_as_thresholds(threshold_limits(records))).law
     assert bent.m_log_m_beta not in bent.beta
     assert straight.beta.value == pytest.approx(straight.m_log_m_beta, abs=0.015)
     assert straight.m_log_m_beta in straight.quoted_beta

@@ -223,7 +223,7 @@ def test_at_most_nine_panels_are_drawn_and_the_title_says_of_how_many(rates: pd.
 @pytest.mark.parametrize(
     ("axes", "message"),
     [
-        (("rate", "n_train"), "rate is no axis of a phase diagram; valid are group_order, n_train"),
+        (("rate", "n_train"), "rate is no axis of a phase diagram; valid are group, group_order,"),
         (("n_train", "n_train"), "n_train and n_train are one axis; name two that differ"),
         (("train_fraction", "n_train"), "train_fraction and n_train are one axis"),
     ],

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import math
 import re
 import resource
 import subprocess
@@ -14,19 +15,62 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.stats.proportion import proportion_confint
 
-from analysis import load, load_curves, thresholds, verdict
+from analysis import (
+    collapse,
+    collapse_words,
+    covariate_words,
+    fit_covariates,
+    fit_law,
+    horizon_tables,
+    load,
+    load_curves,
+    phases,
+    read_laws,
+    setting_labels,
+    thresholds,
+    verdict,
+    with_dim,
+)
 from analysis.fitting import fit_laws
 from analysis.horizon import horizon_check
+from analysis.learning_phases import unsettled
+from analysis.report import collapses as collapses_module
 from analysis.report import write_report
+from analysis.report.covariates import covariate_sections
 from analysis.report.gather import gather
 from analysis.report.origin import Origin
 from analysis.report.render import render
 from analysis.tables import Table
 from sweeper.store.results import ResultsError
+from sweeper.tasks.groups import group_named
+from tests.analysis.conftest import make_trial
 from tests.analysis.report_sweep import ERROR, NAME, write_report_sweep
 
 MakeFrame = Callable[..., pd.DataFrame]
+NO_CURVES = pd.DataFrame(columns=["fingerprint", "step", "test_accuracy", "train_accuracy"])
+NOWHERE = Origin([], Table([], []), 0, [])
+
+
+@pytest.fixture(scope="module")
+def ladder(records: MakeFrame) -> pd.DataFrame:
+    """Groups of orders 20, 21 and 36, two of each; n_c = 4.2 M times the effective d."""
+    names = {"D10": 2, "Z20": 1, "Z21": 1, "Z7⋊Z3": 3, "D18": 2, "Z36": 1}
+    trials, real = [], {}
+    for name, dim in names.items():
+        group = group_named(name)
+        real[name] = int(group.irreps.real_dims.max())
+        for ratio in np.geomspace(0.8, 1.25, 9):
+            n = round(2.1 * real[name] * group.order * ratio)
+            trials.append((make_trial(group.order, n, group=name), dim))
+    won = {trial.fingerprint: trial.n_train > 2.1 * real[trial.group] * trial.group_order
+           for trial, _ in trials}  # fmt: skip
+    frame = records([trial for trial, _ in trials], lambda *_: 100)
+    lost = ~frame["fingerprint"].map(won)
+    frame.loc[lost, ["outcome", "generalization_step"]] = ["memorized", pd.NA]
+    frame.loc[lost, "final_step"] = 4000
+    return frame.assign(max_irrep_dim=[dim for _, dim in trials])
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +134,8 @@ def test_nothing_points_outside(text: str) -> None:
     own = re.sub(r'<script type="text/plain"[^>]*>[^<]*</script>', "", text)
     assert re.findall(r"https?://[^\"' ]+", own) == ["http://www.w3.org/2000/svg"]  # a name
     assert set(re.findall(r'(?:href|src)="([^"]*)"', own)) == {
-        "#verdict", "#diagram", "#tables", "#runs", "#provenance", "data:,",
+        "#verdict", "#diagram", "#phases", "#collapse", "#covariates", "#tables", "#runs",
+        "#provenance", "data:,",
     }  # fmt: skip
     assert "default-src 'none'" in own
     assert "plotly.js v" in packed(text, "library")
@@ -128,6 +173,128 @@ def test_the_diagram_has_cells_runs_curves_and_laws(folder: Path, text: str) -> 
     assert all(data["runs"]["curve"][i] == -1 for i in data["cells"]["M"][:0])
 
 
+def test_phases_are_told_by_setting_and_by_cell(folder: Path, text: str) -> None:
+    records = load(folder)
+    found = phases(records, load_curves(folder, unsettled(records)["fingerprint"].tolist()))
+    counts = found["phase"].value_counts()
+    cells = json.loads(packed(text, "data"))["phases"]
+    assert {name: sum(one) for name, one in cells.items()} == counts.to_dict()
+    shown = visible(text)
+    for setting, part in found.groupby(setting_labels(records)):
+        assert f"<h3>{setting}</h3>" in text
+        won = int((part["phase"] == "comprehension").sum())
+        low, high = proportion_confint(won, part["phase"].count(), method="wilson")
+        share = won / part["phase"].count()
+        assert (
+            f"comprehension {won}: {100 * share:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+        ) in shown
+    assert "4 failed runs left out." in shown
+    assert "reach the target 0.9, less than 1,000 steps apart" in shown
+
+
+def test_the_collapse_is_shown_or_the_words_why_not(folder: Path, text: str) -> None:
+    records = load(folder)
+    plots = json.loads(packed(text, "data"))["collapses"]
+    for setting, part in records.groupby(setting_labels(records)):
+        found = collapse(part)
+        words = collapse_words(found).removeprefix(f"{setting}: ")
+        assert re.sub(r"\b([nd])_([ck])\b", r"\1\2", words[1:]) in visible(text)
+        (plot,) = [one for one in plots if one["setting"] == setting]
+        assert plot["quotable"] == found.quotable
+        xs = [x for one in plot["orders"] for x in one["x"]]
+        assert xs == pytest.approx(found.points["x"], rel=1e-4)
+
+
+def test_too_much_to_collapse_or_to_extrapolate_is_left_to_the_commands(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collapses_module, "MOST_WORK", 60)
+    monkeypatch.setattr(sys.modules["analysis.report.gather"], "MOST_EXTRAPOLATED", 15)
+    records = load(folder)
+    page = gather(records, lambda names: load_curves(folder, names), NOWHERE)
+    assert [words.startswith("Too many runs to collapse") for _, words in page.collapses] == [
+        False, True, True, True,
+    ]  # fmt: skip
+    without = [dict(one.words)["Without it"] for one in page.sections]
+    assert [words.startswith("Too many thresholds") for words in without] == [
+        False, True, True, True,
+    ]  # fmt: skip
+
+
+def test_settings_that_differ_in_rates_are_fitted_together(folder: Path, text: str) -> None:
+    fit = fit_covariates(thresholds(load(folder)), ["learning_rate", "weight_decay"])
+    words = covariate_words(fit).removeprefix(f"{fit.setting}: ")
+    assert re.sub(r"\b([nd])_([ck])\b", r"\1\2", words) in visible(text)
+    assert fit.setting in visible(text)
+    # 8 % more with half the decay, and nothing with the rate
+    assert fit.slopes["weight_decay"].value == pytest.approx(-math.log2(1.08), abs=0.05)
+
+
+def test_a_decay_of_0_and_texts_are_no_covariates(folder: Path) -> None:
+    records = load(folder)
+    none = records["weight_decay"].where(records["weight_decay"] > 0.00015, 0.0)
+    other = records["learning_rate"].map({0.002: "uniform", 0.005: "balanced"})
+    tables = horizon_tables(records.assign(weight_decay=none))
+    (rates,) = covariate_sections(tables)
+    assert [row[0] for row in rates.tables["n_c goes as a power of"].rows] == ["learning rate"]
+    split = records.assign(learning_rate=0.002, split=other)
+    two = covariate_sections(horizon_tables(split))
+    assert len(two) == 2
+    assert {"balanced split" in one.setting for one in two} == {True, False}
+    assert covariate_sections(horizon_tables(split.assign(weight_decay=none))) == []
+
+
+def test_declared_laws_and_another_gap_are_taken(folder: Path, tmp_path: Path) -> None:
+    laws = tmp_path / "laws.yaml"
+    laws.write_text("mine: {formula: n = C * M**1.4, parameters: {C: positive}}\n")
+    text = write_report(folder, tmp_path / "page.html", laws, gap=100).read_text()
+    cells = json.loads(packed(text, "data"))["phases"]
+    assert "comprehension" not in cells
+    assert sum(cells["grokking"]) == (load(folder)["outcome"] == "generalized").sum()
+    _, cells = next(iter(thresholds(load(folder)).groupby("setting")))
+    own = fit_law(cells, read_laws(laws)[0])
+    assert "Declared laws" in visible(text)
+    assert f"<td>{own.estimates['C'].value:.4g}</td>" in text
+    assert '<th scope="row">mine</th>' in text
+    laws.write_text("mine: {formula: n = C * Q, parameters: {C: positive}}\n")
+    with pytest.raises(ResultsError, match="Q is unknown"):
+        write_report(folder, tmp_path / "none.html", laws)
+    assert not (tmp_path / "none.html").exists()
+
+
+def test_both_conventions_of_d_are_compared_where_groups_differ_in_it(
+    ladder: pd.DataFrame,
+) -> None:
+    page = gather(ladder, lambda _: NO_CURVES, NOWHERE)
+    (one,) = page.sections
+    tables = list(one.tables)
+    for dim in ("d = max d_k, of the complex irreps", "d = M/(8E*), of the real irreps"):
+        assert f"Fitted laws, {dim}" in tables
+        assert f"Rivals, the best by AICc first, {dim}" in tables
+    best = one.tables["Rivals, the best by AICc first, d = M/(8E*), of the real irreps"].rows
+    assert best[0][0] == "n ∝ M d^γ"  # what the thresholds are made of
+    told = dict(one.words)["Dimension"]
+    assert "d = max d_k, of the complex irreps, the power law leaves" in told
+    cells = thresholds(ladder)
+    fit = fit_law(with_dim(cells, "effective"))
+    assert fit.law
+    assert f"of the real irreps, the power law leaves {100 * fit.law.residual_sd:.1f} %" in told
+
+
+def test_groups_of_one_order_are_told_apart(ladder: pd.DataFrame) -> None:
+    page = gather(ladder, lambda _: NO_CURVES, NOWHERE)
+    axes = {axis["name"]: axis["levels"] for axis in page.diagram["axes"]}
+    assert axes["group"] == ["D10", "Z20", "Z21", "Z7⋊Z3", "D18", "Z36"]
+    assert page.diagram["groups"] == [
+        {"M": M, "dim": d} for M, d in ((20, 2), (20, 1), (21, 1), (21, 3), (36, 2), (36, 1))
+    ]
+    of_cell = page.diagram["cells"]["group"]
+    for number, name in enumerate(axes["group"]):
+        runs = sum(n for n, g in zip(page.diagram["cells"]["runs"], of_cell, strict=True)
+                   if g == number)  # fmt: skip
+        assert runs == (ladder["group"] == name).sum()
+
+
 def test_a_folder_without_records_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="no records here; `sweeper run SPEC` makes some"):
         write_report(tmp_path / "none")
@@ -141,8 +308,7 @@ def test_little_or_nothing_to_show_is_a_page_all_the_same(cell: MakeFrame, kind:
         "all failed": lambda: cell({150: "failed", 180: "failed"}, best_test_accuracy=np.nan),
         "none generalized": lambda: cell({150: "memorized", 180: "memorized"}),
     }[kind]()
-    nothing = pd.DataFrame(columns=["fingerprint", "step", "test_accuracy", "train_accuracy"])
-    page = gather(frame, lambda _: nothing, Origin([], Table([], []), 0, []))
+    page = gather(frame, lambda _: NO_CURVES, NOWHERE)
     assert "No law yet: 0 groups with a threshold" in visible(render(page, "0"))
 
 
@@ -155,9 +321,8 @@ def test_the_report_does_not_load_torch_ray_or_matplotlib() -> None:
 @pytest.mark.slow
 def test_a_hundred_thousand_records_take_seconds_and_megabytes(records: MakeFrame) -> None:
     frame = many_records(records, 100_000)
-    nothing = pd.DataFrame(columns=["fingerprint", "step", "test_accuracy", "train_accuracy"])
     started = time.process_time()
-    page = gather(frame, lambda _: nothing, Origin([], Table([], []), 0, []))
+    page = gather(frame, lambda _: NO_CURVES, NOWHERE)
     html = render(page, "0")
     assert time.process_time() - started < 30
     assert len(html) < 4_000_000
@@ -167,8 +332,6 @@ def test_a_hundred_thousand_records_take_seconds_and_megabytes(records: MakeFram
 
 def many_records(records: MakeFrame, count: int) -> pd.DataFrame:
     """Synthetic runs of 20 settings, 50 orders and 40 sizes, with as many seeds as it takes."""
-    from tests.analysis.conftest import make_trial
-
     like = records([make_trial(11, 50)], lambda *_: 100)
     settings, orders, sizes = 20, 50, 40
     each = settings * orders * sizes

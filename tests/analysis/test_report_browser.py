@@ -1,13 +1,17 @@
 """The report in a real browser, from a file, without a network; skipped where there is none."""
 
+import math
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from analysis.report import write_report
+from sweeper.store.results import ResultsFolder
+from tests.analysis.conftest import make_tables, make_trial
 from tests.analysis.report_sweep import NAME, write_report_sweep
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -90,7 +94,7 @@ def test_it_opens_with_the_verdict_and_runs_nothing_from_the_records(seen: Watch
     first = seen.page.locator("article").first
     assert "horizon 4000 steps" in first.locator("h3").inner_text()
     assert first.locator(".badge").inner_text() in {"decided", "undecided"}
-    assert seen.page.locator("article").count() == 4
+    assert seen.page.locator("#verdict article").count() == 4
     assert seen.page.locator("img").count() == 0
     seen.page.locator("#runs summary").click()
     assert "onerror=alert(1)" in seen.text("#runs pre")
@@ -167,6 +171,68 @@ def test_axes_colours_and_settings_are_switched(seen: Watched) -> None:
     assert "n_c/(M log M) = 2.9" in told
     select("group order M").select_option(label="all")
     assert page.locator("#map .colorbar, #map [class*=cb]").count() > 0
+
+
+def test_phases_are_a_colour_and_are_told_with_their_shares(seen: Watched) -> None:
+    page = seen.page
+    page.get_by_label("colour", exact=True).select_option(label="most frequent phase")
+    names = page.evaluate("document.getElementById('map').data[0].colorbar.ticktext")
+    assert names == ["comprehension", "unresolved"]
+    drawn = page.evaluate("document.getElementById('map').data[0].z.flat().filter(v => v !== null)")
+    assert set(drawn) == {0, 1}
+    page.mouse.click(*seen.cell(0.5, 0.8))
+    page.wait_for_selector("#records tbody tr")
+    assert "comprehension: 2 of 2 (100 %, 34 to 100 %)" in seen.text("#cell-text")
+    page.get_by_label("colour", exact=True).select_option(label="most frequent outcome")
+    names = page.evaluate("document.getElementById('map').data[0].colorbar.ticktext")
+    assert set(names) <= {"generalized", "unresolved", "failed"}
+
+
+def test_the_collapse_is_drawn_and_its_setting_is_switched(seen: Watched) -> None:
+    page = seen.page
+    orders = page.evaluate("document.getElementById('scaled-plot').data.map(t => t.name)")
+    assert len(orders) >= 4
+    first = seen.text("#scaled-of")
+    page.locator("#scaled-choices select").select_option(index=1)
+    assert seen.text("#scaled-of") != first
+    page.locator("#scaled").screenshot()
+
+
+def test_groups_of_one_order_stand_side_by_side(
+    browser: "sync_api.Browser", tmp_path: Path
+) -> None:
+    trials = [
+        make_trial(order, n, group=group)
+        for order, groups in ((20, ("D10", "Z20")), (23, ("Z23",)), (31, ("Z31",)))
+        for group in groups
+        for n in (100, 120, 140, 160)
+    ]
+    records, curves = make_tables(trials, lambda _, n, __: 100 if n > 130 else math.inf)
+    dims = [2 if name == "D10" else 1 for name in records["group"].to_pylist()]
+    place = records.column_names.index("max_irrep_dim")
+    of_dim = pa.array(dims, records.schema.field("max_irrep_dim").type)
+    ResultsFolder.at(tmp_path / "two").write_shard(
+        "a", records.set_column(place, records.schema.field("max_irrep_dim"), of_dim), curves
+    )
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    seen = Watched(page)
+    page.goto(write_report(tmp_path / "two").as_uri())
+    page.wait_for_selector("html[data-ready]", timeout=60_000)
+    labels = page.evaluate("document.getElementById('map').layout.xaxis.ticktext")
+    assert labels == ["D10", "Z20", "Z23", "Z31"]
+    page.get_by_label("across", exact=True).select_option(label="group order M")
+    edges = page.evaluate("document.getElementById('map').data[0].x")
+    assert len(edges) == 5  # three orders, the first of them cut in two
+    told = page.evaluate("document.getElementById('map').data[0].text.flat().filter(t => t)")
+    for group in ("D10, M = 20", "Z20, M = 20"):
+        assert sum(text.startswith(group) and "1 run:" in text for text in told) >= 4
+    page.locator("#overlays input[name='power law']").check()
+    page.mouse.click(*seen.cell(0.04, 0.9))
+    page.wait_for_selector("#records tbody tr")
+    assert seen.text("#cell-heading").startswith("D10, M = 20, n = ")
+    assert page.locator("#records tbody tr").count() == 1
+    assert seen.complaints == []
+    page.close()
 
 
 def test_laws_and_thresholds_are_switched(seen: Watched) -> None:

@@ -5,9 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import thresholds
+from analysis import setting_labels, thresholds
 from analysis.report import cells as module
 from analysis.report.cells import aggregate, runs_shown, thinned
+from analysis.report.collapses import collapses
 from sweeper.spec.trial import Trial
 
 MakeFrame = Callable[..., pd.DataFrame]
@@ -113,3 +114,14 @@ def test_thinned_curves_keep_their_ends_and_the_step_of_generalizing() -> None:
     short = thinned(curve.iloc[:50], runs)["a"]
     assert isinstance(short, list)
     assert short[0] == list(range(1, 51))
+
+
+def test_a_collapse_is_told_once_under_the_words_of_its_setting(sweep: pd.DataFrame) -> None:
+    """A uniform split is named beside a balanced one, and goes without saying alone."""
+    both = pd.concat([sweep, sweep.assign(split="balanced")], ignore_index=True)
+    labels = setting_labels(both)
+    cells = {str(name): part for name, part in thresholds(both).groupby("setting")}
+    told = collapses(cells, lambda name: both[labels == name]).words
+    assert [name for name, _ in told] == list(cells)
+    assert any(name.startswith("uniform split") for name in cells)
+    assert all(words.startswith("No collapse, because ") for _, words in told)

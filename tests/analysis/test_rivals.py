@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import compare_laws, declare, fit_power_law, fit_theorem4
+from analysis import compare_laws, declare, fit_law
 from analysis.laws import Array
 
 MakeFrame = Callable[..., pd.DataFrame]
@@ -37,13 +37,13 @@ def test_the_true_law_wins_and_predicts_the_largest_orders(
 def test_the_rows_agree_with_the_fits_and_with_hand_work(cells: MakeFrame) -> None:
     thresholds = cells(ORDERS, 2.7 * ORDERS * np.log(ORDERS) * NOISE)
     table = compare_laws(thresholds).set_index("law")
-    law = fit_power_law(thresholds).law
+    law = fit_law(thresholds).law
     assert table.loc["power law", "aicc"] == pytest.approx(law.aicc)
     assert table.loc["power law", "residual_sd"] == pytest.approx(law.residual_sd)
     assert table.loc["M log M", "residual_sd"] == pytest.approx(np.std(np.log(NOISE), ddof=1))
     left = np.log(NOISE[7:]) - np.log(NOISE[:7]).mean()
     assert table.loc["M log M", "held_out_error"] == pytest.approx(math.sqrt(np.mean(left**2)))
-    before = fit_power_law(thresholds[:7]).law.predict(ORDERS[7:].astype(float))[0]
+    before = fit_law(thresholds[:7]).law.predict(ORDERS[7:].astype(float))[0]
     left = np.log(thresholds["n_c"].to_numpy()[7:] / before)
     assert table.loc["power law", "held_out_error"] == pytest.approx(math.sqrt(np.mean(left**2)))
 
@@ -77,7 +77,7 @@ def test_a_fixed_shape_is_tested_inside_its_family_as_its_interval_says(cells: M
         noise = np.exp(np.random.default_rng(2).normal(0, 0.05, len(ORDERS)))
         thresholds = cells(ORDERS, 9.0 * ORDERS**truth * noise, width=0.1)
         table = compare_laws(thresholds).set_index("law")
-        power, theorem4 = fit_power_law(thresholds).law, fit_theorem4(thresholds).law
+        power, theorem4 = fit_law(thresholds).law, fit_law(thresholds, "Theorem 4").law
         for law, beta in {"n ∝ M": 1.0, "M^(5/3)": 5 / 3, "M²": 2.0}.items():
             assert (table.loc[law, "p_in_family"] > 0.05) == (beta in power.beta)
             assert (table.loc[law, "p_with_grid"] > 0.05) == (beta in power.quoted_beta)

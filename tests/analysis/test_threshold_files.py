@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from analysis import InputError, fit_power_law, read_thresholds
+from analysis import InputError, fit_law, read_thresholds
 from sweeper.cli import main
 
 MakeFrame = Callable[..., pd.DataFrame]
@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Callable[[str], Path]:
 
 def test_a_table_made_elsewhere_is_fitted(file: Callable[[str], Path]) -> None:
     cells = read_thresholds(file(CSV))
-    law = fit_power_law(cells).law
+    law = fit_law(cells).law
     assert law.beta.value == pytest.approx(1)
     assert law.resolution == 0
     assert set(cells["status"]) == {"bracketed"}
@@ -37,7 +37,7 @@ def test_thresholds_survive_a_parquet_file(cells: MakeFrame, tmp_path: Path) -> 
     made = cells(ORDERS, 9.0 * ORDERS, width=0.1)
     made.to_parquet(tmp_path / "cells.parquet")
     read = read_thresholds(tmp_path / "cells.parquet")
-    assert fit_power_law(read).law.quoted_beta == fit_power_law(made).law.quoted_beta
+    assert fit_law(read).law.quoted_beta == fit_law(made).law.quoted_beta
 
 
 def test_missing_thresholds_lie_beyond_the_end_that_is_known(file: Callable[[str], Path]) -> None:

@@ -2,7 +2,13 @@
 
 import pytest
 
-from sweeper.tasks.catalogue import CATALOGUES, figure_5_non_abelian, figure_5_products, ladder
+from sweeper.tasks.catalogue import (
+    CATALOGUES,
+    figure_5_non_abelian,
+    figure_5_products,
+    ladder,
+    of_dim,
+)
 from sweeper.tasks.groups import group_named
 from sweeper.tasks.predictions import CRITICAL_RATIO, critical_pairs, theorem4_pairs
 
@@ -49,3 +55,13 @@ def test_predictions_are_those_of_theorem_and_code() -> None:
     assert critical_pairs(23, 1) == pytest.approx(2.7482 * 72.11636696637044)
     assert critical_pairs(14, 2) == pytest.approx(2.7482 * 14 * 2.6390573296152584)
     assert critical_pairs(24, 3) == pytest.approx(1.5 * 2.7482 * 24 * 3.1780538303479458)
+
+
+@pytest.mark.parametrize("order", [11, 54, 240])
+@pytest.mark.parametrize("dim", [2, 3, 4, 5, 6])
+def test_a_group_is_proposed_for_any_d_near_an_order(dim: int, order: int) -> None:
+    name, M = of_dim(dim, order)
+    group = group_named(name)
+    assert (group.name, group.order, group.max_irrep_dim) == (name, M, dim)
+    assert 2 * critical_pairs(M, dim) < 0.7 * M**2
+    assert max(1.3 * order, 160) > M

@@ -2,9 +2,15 @@
 // The phase diagram: colours, laws and thresholds over it, and the cursor.
 const Diagram = (() => {
   const CIVIDIS = [[0, "#00224e"], [0.125, "#123570"], [0.25, "#3b496c"], [0.375, "#575d6d"], [0.5, "#707173"], [0.625, "#8a8678"], [0.75, "#a59c74"], [0.875, "#c3b369"], [1, "#fee838"]];
+  const PHASES = { comprehension: "#029e73", grokking: "#56b4e9", unresolved: "#f3e7a9", memorization: "#de8f05", collapse: "#cc78bc", confusion: "#595959" };
+  const OUTCOMES = { generalized: "#029e73", unresolved: "#f3e7a9", memorized: "#de8f05", underfit: "#595959", diverged: "#cc78bc", stopped: "#7f9fd0", failed: "#d62728" };
+  // Of names as frequent in a brick the first one here.
+  const most = (counts, names) => names.reduce((best, name) => ((counts[name] || 0) > (best ? counts[best] : 0) ? name : best), null);
   const COLOURS = {
     accuracy: { label: "best test accuracy, mean", of: (brick) => brick.accuracy, range: [0, 1] },
     share: { label: "share that generalized", of: (brick) => (brick.counts.generalized || 0) / brick.runs, range: [0, 1] },
+    phase: { label: "most frequent phase", kinds: PHASES, of: (brick) => most(brick.phases, Object.keys(PHASES)) },
+    outcome: { label: "most frequent outcome", kinds: OUTCOMES, of: (brick) => most(brick.counts, Object.keys(OUTCOMES)) },
     steps: { label: "step of generalizing, mean", of: (brick) => brick.steps && Math.log10(brick.steps), log: true },
     threshold: { label: "threshold n_c / (M log M)", of: (brick, view) => Pivot.thresholdOf(view, brick) },
   };
@@ -22,7 +28,15 @@ const Diagram = (() => {
   // Plotly reads some HTML in its labels: what comes from records must not be it.
   const safe = (text) => String(text).replace(/[&<>]/g, (mark) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[mark]);
 
-  let state = null;
+  // The 95 % Wilson interval of a share, in percent.
+  function wilson(count, of) {
+    const z = 1.959964, p = count / of, s = 1 + (z * z) / of;
+    const middle = (p + (z * z) / (2 * of)) / s, half = (z * Math.sqrt((p * (1 - p)) / of + (z * z) / (4 * of * of))) / s;
+    return `${whole(100 * p)} %, ${whole(100 * (middle - half))} to ${whole(100 * (middle + half))} %`;
+  }
+
+  let state = null, data;
+  const load = (found) => { data = found; };
 
   function describe(view, brick) {
     const value = Pivot.axis(view.x).levels[brick.column];
@@ -30,12 +44,17 @@ const Diagram = (() => {
     const M = brick.M.size === 1 ? [...brick.M][0] : null;
     const [low, high] = brick.n;
     const n = low === high ? `n = ${whole(low)}` : `n = ${whole(low)} to ${whole(high)}`;
-    lines.push(M ? `M = ${M}, ${n}` : n);
-    if (view.x !== "group_order") lines.push(`${Pivot.label(view.x)}: ${value}`);
+    const group = brick.groups.size === 1 ? [...brick.groups][0] : null;
+    lines.push(group ? `${group}, M = ${M}, ${n}` : M ? `M = ${M}, ${n}` : n);
+    if (view.x !== "group_order" && view.x !== "group") lines.push(`${Pivot.label(view.x)}: ${value}`);
     if (!Pivot.isSize(view.y) && view.y !== "group_order") lines.push(`${Pivot.label(view.y)}: ${Pivot.isLog(view.y) ? digits(Math.exp(brick.y)) : Pivot.axis(view.y).levels[Math.round(brick.y)]}`);
     if (M && low === high) lines.push(`n/(M log M) = ${digits(Pivot.size.n_over_m_log_m(low, M))}, training fraction ${digits(low / brick.tuples)}`);
     const outcomes = Object.entries(brick.counts).map(([name, count]) => `${whole(count)} ${name}`).join(", ");
     lines.push(`${whole(brick.runs)} run${brick.runs === 1 ? "" : "s"}: ${outcomes}`);
+    if (state.colour === COLOURS.phase) {
+      const of = Object.values(brick.phases).reduce((sum, count) => sum + count, 0);
+      for (const name of Object.keys(PHASES)) if (brick.phases[name]) lines.push(`${name}: ${whole(brick.phases[name])} of ${whole(of)} (${wilson(brick.phases[name], of)})`);
+    }
     if (brick.accuracy !== null) lines.push(`best test accuracy ${brick.accuracy.toFixed(3)}${brick.runs > 1 ? ", mean" : ""}`);
     if (brick.steps !== null) lines.push(`generalized at step ${whole(brick.steps)}${brick.runs > 1 ? ", mean" : ""}`);
     const n_c = state.colour === COLOURS.threshold ? Pivot.thresholdOf(view, brick) : null;
@@ -43,6 +62,7 @@ const Diagram = (() => {
     return lines;
   }
 
+  const real = (name, value) => (Pivot.isLog(name) ? Math.exp(value) : value);
   const shown = (view, n, M, tuples) => Pivot.size[view.y](n, M, tuples);
 
   function lineTraces(view, setting, toggles) {
@@ -64,10 +84,39 @@ const Diagram = (() => {
     });
   }
 
-  function thresholdTraces(view, toggles) {
+  // Over groups a law is a bar at each, and its band a thin one.
+  function groupTraces(view, setting, toggles, edges) {
+    if (view.x !== "group" || !Pivot.isSize(view.y) || !setting) return [];
+    const groups = data.groups.map((one, i) => ({ ...one, at: i })).filter((one) => edges.middles.has(one.at + "/0"));
+    return setting.lines.map((line) => line.kind).filter((kind, i, all) => all.indexOf(kind) === i && toggles[kind]).flatMap((kind) => {
+      const x = [], y = [], up = [], down = [];
+      for (const { M, dim, at } of groups) {
+        const line = setting.lines.find((one) => one.kind === kind && one.dim === dim);
+        if (!line || M < line.M[0] * 0.999 || M > line.M[line.M.length - 1] * 1.001) continue;
+        const value = (values) => shown(view, along(line.M, values, M), M, M ** setting.power);
+        x.push(at); y.push(value(line.n));
+        up.push(line.high ? value(line.high) - value(line.n) : 0); down.push(line.low ? value(line.n) - value(line.low) : 0);
+      }
+      const { colour } = LAWS[kind];
+      return x.length ? [{
+        type: "scatter", mode: "markers", name: safe(setting.lines.find((one) => one.kind === kind).name), x, y, hoverinfo: "skip", showlegend: false,
+        marker: { symbol: "line-ew", size: 24, line: { color: colour, width: 3.5 } },
+        error_y: { type: "data", symmetric: false, array: up, arrayminus: down, color: colour, thickness: 1.5, width: 8 },
+      }] : [];
+    });
+  }
+
+  // Between the points of a line, straight in logarithms.
+  function along(M, values, at) {
+    const right = Math.max(1, Math.min(M.length - 1, M.findIndex((one) => one >= at * 0.9999)));
+    const share = M[right] > M[right - 1] ? Math.log(at / M[right - 1]) / Math.log(M[right] / M[right - 1]) : 0;
+    return values[right - 1] * (values[right] / values[right - 1]) ** share;
+  }
+
+  function thresholdTraces(view, toggles, edges) {
     if (!toggles.thresholds || !Pivot.isSize(view.y)) return [];
     const marks = Pivot.thresholds(view);
-    const x = (mark) => (Pivot.isLog(view.x) ? Pivot.axis(view.x).levels[mark.where[view.x]] : mark.where[view.x]);
+    const x = (mark) => real(view.x, Pivot.middle(view, edges, mark.where));
     const y = (mark, n) => shown(view, n, mark.M, mark.tuples);
     const measured = marks.filter((mark) => mark.n_c !== null && mark.low !== null && mark.high !== null);
     const text = measured.map((mark) => `threshold of ${safe(mark.task)}: n_c = ${digits(mark.n_c, 4)}<br>n_c/(M log M) = ${digits(mark.n_c / (mark.M * Math.log(mark.M)))}<br>brackets within ${whole(mark.low)} to ${whole(mark.high)}, ${mark.seeds} of ${mark.of} seeds`);
@@ -98,19 +147,33 @@ const Diagram = (() => {
     const values = bricks.map((brick) => state.colour.of(brick, view));
     const texts = bricks.map((brick) => describe(view, brick).map(safe).join("<br>"));
     const pick = (from) => grid.map((row) => row.map((number) => (number < 0 ? null : from(number))));
-    const real = (name, value) => (Pivot.isLog(name) ? Math.exp(value) : value);
+    if (state.colour.kinds) return { ...kinds(values, pick), ...common(edges, view, pick, texts) };
     const known = values.filter((value) => value !== null && value !== undefined);
     const [zmin, zmax] = state.colour.range || [Math.min(...known, Infinity), Math.max(...known, -Infinity)];
     const ticks = state.colour.log ? [1, 2, 5].flatMap((m) => [0, 1, 2, 3, 4, 5, 6].map((e) => Math.log10(m) + e)).filter((t) => t >= zmin && t <= zmax).sort((a, b) => a - b) : null;
     return {
-      type: "heatmap", x: edges.across.map((v) => real(view.x, v)), y: edges.up.map((v) => real(view.y, v)),
-      z: pick((number) => values[number]), text: pick((number) => texts[number]), customdata: pick((number) => number),
-      hovertemplate: "%{text}<extra></extra>", hoverongaps: false, colorscale: CIVIDIS, zmin: zmin < zmax ? zmin : zmin - 0.5, zmax: zmin < zmax ? zmax : zmax + 0.5,
+      ...common(edges, view, pick, texts), z: pick((number) => values[number]), colorscale: CIVIDIS, zmin: zmin < zmax ? zmin : zmin - 0.5, zmax: zmin < zmax ? zmax : zmax + 0.5,
       showscale: known.length > 0,
       colorbar: {
         title: { text: state.colour.label, side: "right", font: { size: 13 } }, thickness: 12, outlinewidth: 0, tickfont: { color: theme.text },
         ...(ticks ? { tickvals: ticks, ticktext: ticks.map((t) => whole(10 ** t)) } : {}),
       },
+    };
+  }
+
+  const common = (edges, view, pick, texts) => ({
+    type: "heatmap", x: edges.across.map((v) => real(view.x, v)), y: edges.up.map((v) => real(view.y, v)),
+    text: pick((number) => texts[number]), customdata: pick((number) => number), hovertemplate: "%{text}<extra></extra>", hoverongaps: false,
+  });
+
+  // Names as colours: those that are there, with a step in the colour bar for each.
+  function kinds(values, pick) {
+    const there = Object.entries(state.colour.kinds).filter(([name]) => values.includes(name));
+    const place = new Map(there.map(([name], i) => [name, i]));
+    const scale = there.flatMap(([, colour], i) => [[i / there.length, colour], [(i + 1) / there.length, colour]]);
+    return {
+      z: pick((number) => place.get(values[number]) ?? null), colorscale: scale, zmin: -0.5, zmax: there.length - 0.5, showscale: there.length > 0,
+      colorbar: { title: { text: "" }, thickness: 12, outlinewidth: 0, tickfont: { color: state.theme.text }, tickvals: there.map((_, i) => i), ticktext: there.map(([name]) => name), ticks: "" },
     };
   }
 
@@ -155,7 +218,7 @@ const Diagram = (() => {
     if (!bricks.length) return state;
     const edges = Pivot.layout(view, bricks);
     const setting = settings.length === 1 ? settings[0] : null;
-    const lines = lineTraces(view, setting, toggles), marks = thresholdTraces(view, toggles);
+    const lines = [...lineTraces(view, setting, toggles), ...groupTraces(view, setting, toggles, edges)], marks = thresholdTraces(view, toggles, edges);
     const narrow = element.clientWidth < 520;
     const map = heatmap(view, bricks, edges, theme);
     if (narrow) Object.assign(map.colorbar, { orientation: "h", y: -0.22, yanchor: "top", title: { ...map.colorbar.title, side: "top" } });
@@ -172,7 +235,6 @@ const Diagram = (() => {
   }
 
   function outline(brick, colour, dash) {
-    const real = (name, value) => (Pivot.isLog(name) ? Math.exp(value) : value);
     const box = { type: "rect", layer: "above", x0: real(state.view.x, brick.left), x1: real(state.view.x, brick.right), y0: real(state.view.y, brick.bottom), y1: real(state.view.y, brick.top) };
     return [{ ...box, line: { color: "#000000", width: 5 } }, { ...box, line: { color: colour, width: 2.5, dash } }];
   }
@@ -199,5 +261,5 @@ const Diagram = (() => {
     return there.reduce((best, brick) => (Math.abs(brick.y - cursor.y) < Math.abs(best.y - cursor.y) ? brick : best));
   }
 
-  return { COLOURS, LAWS, draw, mark, step, describe, safe, whole, digits, get state() { return state; } };
+  return { COLOURS, LAWS, load, draw, mark, step, describe, safe, whole, digits, get state() { return state; } };
 })();

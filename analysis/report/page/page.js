@@ -41,6 +41,8 @@
   const across = () => data.axes.map((axis) => axis.name);
   const upward = () => [...data.sizes.map((one) => one.name), ...across().filter((name) => name !== view.x)];
   const colourNames = () => Object.keys(Diagram.COLOURS).filter((name) => name !== "threshold" || !Pivot.isSize(view.y));
+  // Over M, or over groups where several share an order.
+  const lawAxis = () => view.x === "group_order" || view.x === "group";
 
   function settle() {
     if (!upward().includes(view.y)) view.y = data.sizes[0].name;
@@ -50,6 +52,7 @@
     view.filters = {};
     for (const axis of data.axes) {
       if (axis.name === view.x || axis.name === view.y || axis.levels.length < 2) continue;
+      if (view.x === "group" && (axis.name === "group_order" || axis.name === "max_irrep_dim")) continue;
       view.filters[axis.name] = axis.name in kept ? kept[axis.name] : axis.name in first ? first[axis.name] : -1;
     }
   }
@@ -109,12 +112,13 @@
   function redraw() {
     const old = open, theme = colours();
     const state = Diagram.draw(get("map"), view, toggles, theme, onPaper);
-    const lined = view.x === "group_order" && Pivot.isSize(view.y);
+    const lined = lawAxis() && Pivot.isSize(view.y);
     get("overlays").disabled = !Pivot.isSize(view.y);
     get("drawn").textContent = !state.bricks.length ? "Nothing was run with these values together." :
       !lined ? "Laws are drawn over M and a size." :
       state.setting ? `Laws and thresholds of: ${state.setting.words}.` : "Choose one value of each axis to draw the laws of a setting.";
     get("map").hidden = !state.bricks.length;
+    Scaled.draw(theme);
     listen();
     if (old && state.bricks[old.number]) choose(state.bricks[old.number], false);
   }
@@ -165,7 +169,10 @@
     onPaper = on;
     if (on) for (const one of document.querySelectorAll("details.printed")) one.open = true;
     applyTheme();
-    if (view) Plotly.relayout(get("map"), on ? { width: 680, height: 450 } : { width: null, height: null, autosize: true });
+    if (!view) return;
+    const sized = (width, height) => (on ? { width, height } : { width: null, height: null, autosize: true });
+    Plotly.relayout(get("map"), sized(680, 450));
+    for (const one of document.querySelectorAll(".plot.js-plotly-plot")) Plotly.relayout(one, sized(660, 380));
   }
 
   get("theme").hidden = false;
@@ -184,12 +191,18 @@
   data = JSON.parse(text);
   Pivot.load(data);
   Details.load(data);
-  view = { x: "group_order", y: data.sizes[0].name, colour: "accuracy", filters: {} };
+  Diagram.load(data);
+  Scaled.load(data);
+  view = { x: Pivot.axis("group") ? "group" : "group_order", y: data.sizes[0].name, colour: "accuracy", filters: {} };
   get("loading").hidden = true;
   get("explorer").hidden = false;
   settle();
   buildControls();
   buildOverlays();
+  if (data.collapses.length > 1) {
+    const named = data.collapses.map((one, i) => [i, one.setting]);
+    get("scaled-choices").append(select("setting", named, 0, (value) => { Scaled.choose(+value); Scaled.draw(colours()); }));
+  }
   redraw();
   keyboard();
   printing.addEventListener("change", (event) => print(event.matches));

@@ -49,29 +49,35 @@ const Pivot = (() => {
     return all.filter((i) => filters.every(([name, number]) => data.cells[name][i] === number));
   }
 
+  // Groups of one order stand side by side, each in a part of the order's column.
+  const partOf = (view, of) => (view.x === "group_order" && axis("group") ? of.group : 0);
+
   // One entry a brick: where it lies and what its cells add up to.
   function gather(view) {
     const { cells } = data, bricks = new Map();
     for (const i of chosen(view)) {
-      const column = cells[view.x][i];
+      const column = cells[view.x][i], part = axis("group") ? partOf(view, { group: cells.group[i] }) : 0;
       const y = isSize(view.y) ? Math.log(size[view.y](cells.n[i], cells.M[i], cells.tuples[i])) : place(view.y, cells[view.y][i]);
-      const key = column + "/" + y.toFixed(6);
-      if (!bricks.has(key)) bricks.set(key, { column, x: place(view.x, column), y, cells: [] });
+      const key = column + "/" + part + "/" + y.toFixed(6);
+      if (!bricks.has(key)) bricks.set(key, { column, part, x: place(view.x, column), y, cells: [] });
       bricks.get(key).cells.push(i);
     }
-    const found = [...bricks.values()].sort((a, b) => a.x - b.x || a.y - b.y);
+    const found = [...bricks.values()].sort((a, b) => a.x - b.x || a.part - b.part || a.y - b.y);
     found.forEach((brick, number) => Object.assign(brick, { number }, total(brick.cells)));
     return found;
   }
 
   function total(cells) {
-    const found = { runs: 0, counts: {}, accuracy: null, steps: null, n: [Infinity, 0], M: new Set(), tuples: null };
+    const found = { runs: 0, counts: {}, phases: {}, accuracy: null, steps: null, n: [Infinity, 0], M: new Set(), groups: new Set(), tuples: null };
     let measured = 0, accuracy = 0, won = 0, steps = 0;
     for (const i of cells) {
       found.runs += data.cells.runs[i];
       for (const name of data.outcomes) {
         const count = data.cells[name][i];
         if (count) found.counts[name] = (found.counts[name] || 0) + count;
+      }
+      for (const [name, counts] of Object.entries(data.phases)) {
+        if (counts[i]) found.phases[name] = (found.phases[name] || 0) + counts[i];
       }
       if (data.cells.accuracy[i] !== null) {
         const weight = data.cells.runs[i] - data.cells.failed[i];
@@ -83,6 +89,7 @@ const Pivot = (() => {
       }
       found.n = [Math.min(found.n[0], data.cells.n_low[i]), Math.max(found.n[1], data.cells.n_high[i])];
       found.M.add(data.cells.M[i]);
+      if (axis("group")) found.groups.add(axis("group").levels[data.cells.group[i]]);
       found.tuples = data.cells.tuples[i];
     }
     if (measured) found.accuracy = accuracy / measured;
@@ -91,21 +98,36 @@ const Pivot = (() => {
   }
 
   // Edges of bricks, in the axis's own measure: their column's, and half-way to their neighbours.
+  // middles has that of each part of a column.
   function layout(view, bricks) {
     const columns = [...new Set(bricks.map((brick) => brick.x))].sort((a, b) => a - b);
-    const across = edges(columns, isLog(view.x));
+    const outer = edges(columns, isLog(view.x));
     const rows = isSize(view.y) ? null : edges([...new Set(bricks.map((b) => b.y))].sort((a, b) => a - b), isLog(view.y));
-    columns.forEach((x, place) => {
-      const own = bricks.filter((brick) => brick.x === x);
-      const ends = rows ? null : edges(own.map((brick) => brick.y), true);
-      own.forEach((brick, i) => {
-        brick.place = place;
-        brick.left = across[place]; brick.right = across[place + 1];
-        const low = rows ? rows.findLastIndex((edge) => edge < brick.y) : i;
-        brick.bottom = (rows || ends)[low]; brick.top = (rows || ends)[low + 1];
+    const across = [outer[0]], middles = new Map();
+    columns.forEach((x, at) => {
+      const here = bricks.filter((brick) => brick.x === x);
+      const parts = [...new Set(here.map((brick) => brick.part))];
+      const width = (outer[at + 1] - outer[at]) / parts.length;
+      parts.forEach((part, i) => {
+        const left = across[across.length - 1], right = outer[at] + (i + 1) * width;
+        const own = here.filter((brick) => brick.part === part);
+        const ends = rows ? null : edges(own.map((brick) => brick.y), true);
+        own.forEach((brick, j) => {
+          Object.assign(brick, { place: across.length - 1, left, right });
+          const low = rows ? rows.findLastIndex((edge) => edge < brick.y) : j;
+          brick.bottom = (rows || ends)[low]; brick.top = (rows || ends)[low + 1];
+        });
+        middles.set(own[0].column + "/" + part, parts.length > 1 ? (left + right) / 2 : x);
+        across.push(right);
       });
     });
-    return { across, up: mesh(bricks) };
+    return { across, up: mesh(bricks), middles };
+  }
+
+  // Where on the axis across a threshold or a law's group lies.
+  function middle(view, { middles }, where) {
+    const found = middles.get(where[view.x] + "/" + partOf(view, where));
+    return found === undefined ? place(view.x, where[view.x]) : found;
   }
 
   const FINEST = 900;
@@ -141,5 +163,5 @@ const Pivot = (() => {
     return Math.exp(found.reduce((sum, one) => sum + Math.log(size.n_over_m_log_m(one.n_c, one.M)), 0) / found.length);
   }
 
-  return { load, size, isSize, isLog, axis, label, place, gather, layout, raster, runs, settings, thresholds, thresholdOf };
+  return { load, size, isSize, isLog, axis, label, gather, layout, middle, raster, runs, settings, thresholds, thresholdOf };
 })();

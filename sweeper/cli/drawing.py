@@ -1,0 +1,76 @@
+"""`sweeper figures` and `sweeper report`."""
+
+from pathlib import Path
+
+import click
+
+from sweeper.cli.options import EXAMPLE, complains, folder_argument, records_of, two_names
+from sweeper.store.results import ResultsFolder
+
+
+@click.command(epilog=f"{EXAMPLE}sweeper figures results/quickstart")
+@folder_argument
+@click.option("--out", metavar="DIR", type=click.Path(path_type=Path), help="Instead of figures/.")
+@click.option(
+    "--phase-axes", metavar="X,Y", callback=two_names,
+    help="Two columns for the phases, such as learning_rate,weight_decay.  [default: what varies]",
+)  # fmt: skip
+@click.option(
+    "--phase-gap", type=click.IntRange(0), default=1000, show_default=True, metavar="STEPS",
+    help="Between training and test accuracy's reaching the target, from which on a trial groks.",
+)  # fmt: skip
+@click.option(
+    "--dim", type=click.Choice(["complex", "effective"]),
+    help="What d is, as for fit.  [default: complex, unless effective leaves clearly less]",
+)  # fmt: skip
+@complains
+def figures(
+    results: str,
+    out: Path | None,
+    phase_axes: tuple[str, str] | None,
+    phase_gap: int,
+    dim: str | None,
+) -> None:
+    """Draw the figures, as PNG and SVG.
+
+    The phase diagram, the phases of learning over two axes, the boundary with its laws, the
+    collapse of the accuracies, and learning curves.
+    """
+    from analysis import InputError
+    from analysis.figures import AxesError, draw_all
+
+    records_of(results)
+    folder = out or ResultsFolder.at(results).figures
+    try:
+        paths = draw_all(results, folder, axes=phase_axes, gap=phase_gap, dim=dim)
+    except AxesError as error:
+        raise click.BadParameter(str(error), param_hint="--phase-axes") from None
+    except InputError as error:
+        raise click.BadParameter(str(error), param_hint="--dim") from None
+    for path in paths:
+        click.echo(path)
+
+
+@click.command(epilog=f"{EXAMPLE}sweeper report results/quickstart")
+@folder_argument
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help="Instead of report.html in RESULTS.",
+)  # fmt: skip
+@click.option(
+    "--laws", metavar="FILE", type=click.Path(path_type=Path),
+    help="YAML of laws to compare beside the built-in ones, as `fit` takes it.",
+)  # fmt: skip
+@click.option(
+    "--phase-gap", type=click.IntRange(0), default=1000, show_default=True, metavar="STEPS",
+    help="Between training and test accuracy's reaching the target, from which on a trial groks.",
+)  # fmt: skip
+@complains
+def report(results: str, out: Path | None, laws: Path | None, phase_gap: int) -> None:
+    """Write one HTML file: verdicts, an interactive phase diagram, tables, provenance.
+
+    It opens without a network, and prints.
+    """
+    from analysis.report import write_report
+
+    click.echo(write_report(results, out, laws, phase_gap))

@@ -1,0 +1,152 @@
+"""What the commands have in common: arguments, options, and how errors are told."""
+
+import math
+import re
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import click
+
+from sweeper.spec.problems import SpecError
+from sweeper.store.results import ResultsError
+from sweeper.tasks.group import GroupError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+P = ParamSpec("P")
+R = TypeVar("R")
+D = TypeVar("D", str, str | None)
+TABLE_SUFFIXES = (".csv", ".parquet", ".tex")
+
+BAD_INPUT, SOME_FAILED, INTERRUPTED = 2, 1, 130
+
+
+def complains(command: Callable[P, R]) -> Callable[P, R]:
+    """Errors that a user can mend become a message and exit code 2, without a traceback."""
+
+    @wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except (SpecError, ResultsError, GroupError) as error:
+            click.echo(str(error), err=True)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+        except OSError as error:
+            notes = "".join(f"\n{note}" for note in getattr(error, "__notes__", []))
+            click.echo(f"{error}{notes}", err=True)
+        sys.exit(BAD_INPUT)
+
+    return wrapped
+
+
+def finite(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """A click callback: a number that is finite."""
+    if value is not None and not math.isfinite(value):
+        raise click.BadParameter(f"{value} is not a finite number")
+    return value
+
+
+def two_names(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> tuple[str, str] | None:
+    """A click callback: two names with a comma between."""
+    if value is None:
+        return None
+    names = value.split(",")
+    if len(names) != 2:
+        raise click.BadParameter(f"{value!r} is not two columns with a comma between")
+    return names[0].strip(), names[1].strip()
+
+
+def device_name(context: click.Context, parameter: click.Parameter, value: D) -> D:
+    """A click callback: a name of a device."""
+    if value is not None and not re.fullmatch(r"auto|cpu|cuda(:\d+)?", value):
+        raise click.BadParameter(f"{value!r} is none of auto, cpu, cuda and cuda:N")
+    return value
+
+
+EXAMPLE = "\b\nExample:\n  "
+
+
+def table_file(
+    context: click.Context, parameter: click.Parameter, value: Path | None
+) -> Path | None:
+    """A click callback: a file for tables, of a format that its suffix names."""
+    if value is not None and value.suffix.lower() not in TABLE_SUFFIXES:
+        raise click.BadParameter(f"{value}: none of .csv, .parquet and .tex")
+    return value
+
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
+out_option = click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), callback=table_file,
+    help="Write the tables too: .csv, .parquet or .tex; further ones go to FILE-name.",
+)  # fmt: skip
+spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+folder_argument = click.argument("results", type=str)
+results_option = click.option(
+    "--results",
+    metavar="DIR",
+    help="Folder or URI that holds the results of all sweeps.  [default: results]",
+    default="results",
+    envvar="SWEEPER_RESULTS",
+)
+
+
+_WHO_RUNS = [
+    click.option(
+        "--executor",
+        type=click.Choice(["ray", "inline"]),
+        default="ray",
+        show_default=True,
+        help="Ray Tune, or this process.",
+    ),
+    click.option(
+        "--address",
+        metavar="HOST:PORT",
+        help="Of a Ray cluster, or auto; else RAY_ADDRESS; else a local Ray for this run.",
+    ),
+    click.option("--workers", type=click.IntRange(1), help="Workers at most."),
+    click.option(
+        "--cpus-per-worker",
+        type=click.FloatRange(0.01),
+        callback=finite,
+        help="CPU cores each.",
+    ),
+    click.option(
+        "--gpus-per-worker",
+        type=click.FloatRange(0),
+        callback=finite,
+        help="GPUs each; a fraction shares one. Without it workers train on CPUs.",
+    ),
+    click.option("--pack-size", type=click.IntRange(1), help="Trials in a pack at most."),
+    click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        callback=device_name,
+        help="auto, cpu, cuda or cuda:N; auto is a GPU where workers are given one.",
+    ),
+]
+
+
+def who_runs(command: Callable[P, R]) -> Callable[P, R]:
+    """The options that say who trains, and with what."""
+    for option in reversed(_WHO_RUNS):
+        command = option(command)
+    return command
+
+
+def records_of(results: str) -> "pd.DataFrame":
+    """The records of a results folder, which must hold some."""
+    import analysis
+
+    records = analysis.load(results)
+    if records.empty:
+        raise ResultsError(f"{results}: no records here; `sweeper run SPEC` makes some")
+    return records

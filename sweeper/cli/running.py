@@ -1,0 +1,202 @@
+"""`sweeper plan` and `sweeper run`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+
+from sweeper.cli.options import (
+    BAD_INPUT,
+    EXAMPLE,
+    INTERRUPTED,
+    SOME_FAILED,
+    as_json,
+    complains,
+    finite,
+    results_option,
+    spec_argument,
+    who_runs,
+)
+from sweeper.store.results import ResultsFolder
+from sweeper.terminal.tables import new_console, rich_table
+
+if TYPE_CHECKING:
+    from sweeper.run.forecast import Setting
+    from sweeper.run.profile import Profile
+    from sweeper.spec.sweep import Sweep
+
+
+@click.command(epilog=f"{EXAMPLE}sweeper plan specs/quickstart.yaml")
+@spec_argument
+@results_option
+@who_runs
+@click.option("--no-calibration", is_flag=True, help="Counts alone; do not time any trial.")
+@as_json
+@complains
+def plan(
+    spec: Path,
+    results: str,
+    executor: str,
+    address: str | None,
+    device: str,
+    no_calibration: bool,
+    as_json: bool,
+    **resources: float | None,
+) -> None:
+    """Say what a spec would run, and how long it would take.
+
+    Its axes, trials and packs, and what is done already. Trains a few of the missing trials for two
+    seconds, to see how fast this machine is; keeps nothing.
+    """
+    from sweeper.run.forecast import Setting
+
+    setting = Setting(executor, address, device)
+    sweep = _with_resources(spec, resources)
+    _print_plan(sweep, results, setting, not no_calibration, as_json)
+
+
+def _with_resources(spec: Path, resources: dict[str, float | None]) -> "Sweep":
+    from sweeper.spec.sweep import open_sweep
+
+    given = {name: value for name, value in resources.items() if value is not None}
+    return open_sweep(spec).with_resources(given)
+
+
+def _print_plan(
+    sweep: "Sweep", results: str, setting: "Setting", calibrated: bool, as_json: bool
+) -> None:
+    from sweeper.run.overview import overview
+    from sweeper.run.progress import duration
+
+    folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
+    found = overview(sweep, folder, setting, calibrated)
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    console = new_console()
+    console.print(rich_table(["axis", "values", "from", "to"], found["axes"]))
+    if found["unit"] == "trials":
+        text = (
+            f"{found['trials']:,} trials, {found['done']:,} of them done; "
+            f"{found['packs']:,} packs for the other {found['missing']:,}"
+        )
+    else:
+        text = (
+            f"{found['total']:,} {found['unit']} among {found['trials']:,} candidates, "
+            f"{found['finished']:,} of them found with {found['done']:,} trials; "
+            f"the others will take about {found['missing']:,} more"
+        )
+    console.print(text, highlight=False, soft_wrap=True)
+    for steps, count in found["other_horizons"].items():
+        text = f"{count:,} of these were run with max_steps {steps:,}; another horizon is"
+        console.print(f"{text} another trial, run from its start", highlight=False, soft_wrap=True)
+    if expected := found["forecast"]:
+        workers = expected["workers"]
+        console.print(
+            f"about {duration(expected['seconds'])} with {workers} worker{'s' * (workers > 1)} "
+            f"(at most {duration(expected['at_most_seconds'])}, if no trial ends early)",
+            highlight=False,
+        )
+    elif calibrated and found["missing"]:
+        console.print(f"how long it takes cannot be told here: {found['no_forecast']}")
+
+
+@click.command(epilog=f"{EXAMPLE}sweeper run specs/quickstart.yaml --results results")
+@spec_argument
+@results_option
+@who_runs
+@click.option("--max-trials", type=click.IntRange(1), help="Run so many trials at most.")
+@click.option(
+    "--max-hours", type=click.FloatRange(0, min_open=True), callback=finite,
+    help="End after so many hours, well: what is finished is kept.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Only say what would be run, as `plan` does.")
+@click.option(
+    "--profile", is_flag=True, help="Say where the time went, and keep a trace of it for Perfetto."
+)
+@complains
+def run(
+    spec: Path,
+    results: str,
+    executor: str,
+    address: str | None,
+    device: str,
+    max_trials: int | None,
+    max_hours: float | None,
+    dry_run: bool,
+    profile: bool,
+    **resources: float | None,
+) -> None:
+    """Run whatever of a spec has no record yet.
+
+    The same command again goes on after any end.
+    """
+    if executor == "inline" and address:
+        raise click.UsageError("--address is for the ray executor; inline is this process")
+    from sweeper.run.driver import Budget, run_sweep
+    from sweeper.run.executor import Executor, ExecutorError
+    from sweeper.run.forecast import Setting
+    from sweeper.run.profile import Profile
+    from sweeper.run.progress import duration
+
+    def open_executor(log_file: Path) -> Executor:
+        if executor == "inline":
+            from sweeper.run.inline import InlineExecutor
+
+            return InlineExecutor()
+        from sweeper.run.ray_tune import RayExecutor
+
+        return RayExecutor(address, log_file)
+
+    sweep = _with_resources(spec, resources)
+    if dry_run:
+        setting = Setting(executor, address, device)
+        _print_plan(sweep, results, setting, calibrated=True, as_json=False)
+        return
+    folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
+    console = new_console()
+    try:
+        if executor == "ray" and sweep.spec.trackers.chosen:
+            from sweeper.run.trackers.observers import require
+
+            require(sweep.spec.trackers)
+        timeline = Profile() if profile else None
+        budget = Budget(max_trials, max_hours)
+        summary = run_sweep(sweep, folder, open_executor, device, console, timeline, budget)
+    except ExecutorError as error:
+        click.echo("\n".join([str(error), *getattr(error, "__notes__", [])]), err=True)
+        sys.exit(BAD_INPUT)
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.outcomes.most_common())
+    unit = "" if summary.unit == "trials" else f" {summary.unit}"
+    console.print(
+        f"{summary.ran:,} trials run in {duration(summary.seconds)}; "
+        f"{summary.finished:,} of {summary.total:,}{unit} done: {counts or 'none'}\n"
+        f"results are in {folder.path}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if summary.spent:
+        console.print(f"{summary.spent}; the same command goes on", highlight=False)
+    if timeline and summary.trace:
+        _print_profile(timeline, summary.trace, console)
+    if summary.interrupted:
+        sys.exit(INTERRUPTED)
+    if summary.outcomes["failed"]:
+        click.echo(f"`sweeper status {folder.path}` tells the causes; logs are in {folder.logs}")
+        sys.exit(SOME_FAILED)
+
+
+def _print_profile(profile: "Profile", trace: str, console: Console) -> None:
+    from sweeper.run.progress import duration
+
+    seconds = profile.end - profile.start
+    title = f"share of {profile.workers} × {duration(seconds)}"
+    shares = profile.shares()
+    rows = [[name, f"{share:.1%}"] for name, share in shares.items()]
+    console.print(rich_table(["of the workers", title], rows))
+    driver = [[name, f"{spent:.2f} s"] for name, spent in profile.driver_seconds().items()]
+    console.print(rich_table(["of the driver", ""], driver))
+    console.print(f"open {trace} in https://ui.perfetto.dev", highlight=False, soft_wrap=True)

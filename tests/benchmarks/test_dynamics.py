@@ -1,4 +1,4 @@
-"""The view of one training from inside: it runs, and measuring does not change what is trained."""
+"""The view of one training from inside: it runs, and measuring changes nothing."""
 
 import torch
 from click.testing import CliRunner

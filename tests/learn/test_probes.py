@@ -15,6 +15,7 @@ from sweeper.learn.probes.stages import (
     Stage,
     Thresholds,
     energy_gradient,
+    loss_gradients,
     mean_cosine,
     stage_indicators,
     stage_labels,
@@ -39,12 +40,7 @@ def test_stage_indicators_are_those_of_their_definitions(name: str, n: int, K: i
     net = random_net(name, n, K)
     before = net.W + 0.01 * np.random.default_rng(9).standard_normal(net.W.shape)
     gradient = net.gradient()
-    found = stage_indicators(
-        snapshot_of(net),
-        torch.from_numpy(gradient[None]).float(),
-        torch.from_numpy(before[None]).float(),
-        steps=5,
-    )
+    found = stage_indicators(snapshot_of(net), torch.from_numpy(before[None]).float(), steps=5)
     rows = len(net.W)
     of_W, sizes = gradient[:rows], active(net)
     there = np.flatnonzero(sizes)
@@ -85,9 +81,8 @@ def test_neurons_climb_their_energy_when_the_output_layer_is_what_theorem_1_has(
     net = random_net("Z11", 121, 30)
     V = 1e-6 * (net.centring @ net.activations).T @ net.centring @ net.one_hot
     small = Net(net.group, net.codes, net.W, V, net.ridge)
-    gradient = torch.from_numpy(small.gradient()[None])
     snapshot = snapshot_of(small, dtype=torch.float64)
-    found = stage_indicators(snapshot, gradient, snapshot.W + 1, 1)["energy_alignment"]
+    found = stage_indicators(snapshot, snapshot.W + 1, 1)["energy_alignment"]
     assert found.item() == pytest.approx(1, abs=1e-4)
     np.testing.assert_allclose(energy_gradient(snapshot)[0], net.energy_gradient(), atol=1e-10)
 
@@ -294,6 +289,10 @@ def test_a_batch_gives_what_its_trials_give_alone() -> None:
                     probe(together)[name][i], expected[0], rtol=1e-3, atol=1e-5, equal_nan=True
                 )
         torch.testing.assert_close(energy_gradient(together)[i], energy_gradient(alone)[0])
+        for found, expected in zip(loss_gradients(together), loss_gradients(alone), strict=True):
+            torch.testing.assert_close(found[i], expected[0])
+        gradient = np.concatenate([part[0] for part in loss_gradients(alone)])
+        np.testing.assert_allclose(gradient, net.gradient(), rtol=1e-3, atol=1e-5)
     kept = together.pairs.keep([1])
     torch.testing.assert_close(kept.targets[0, :45], snapshot_of(nets[1]).pairs.targets[0])
 

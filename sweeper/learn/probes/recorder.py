@@ -62,21 +62,18 @@ class Recorder:
         self._before = self._parts(weights)[0].clone()
         self._step = 0
 
-    def measure(self, step: int, weights: Tensor, gradient: Callable[[], Tensor]) -> list[Measured]:
+    def measure(self, step: int, weights: Tensor) -> list[Measured]:
         """The indicators of all trials.
 
         Args:
             step: Updates made, more than at the measurement before.
             weights: (…, 3M, K), now.
-            gradient: Gives that of the loss without weight decay, in the same shape; called once if
-                `stages` is on.
         """
         W, V = self._parts(weights)
         snapshot = Snapshot(self._pairs, self._basis, W, V, self._ridge)
         found: dict[str, Tensor] = {}
         if "stages" in self.names:
-            there = gradient().view(len(W), -1, W.shape[2])
-            found |= stage_indicators(snapshot, there, self._before, step - self._step)
+            found |= stage_indicators(snapshot, self._before, step - self._step)
             self._before, self._step = W.clone(), step
         for name, probe in _OF_SNAPSHOT.items():
             if name in self.names:

@@ -103,15 +103,26 @@ class Snapshot:
         self.pairs, self.basis, self.W, self.V, self.ridge = pairs, basis, W, V, ridge
 
     @cached_property
+    def _rows(self) -> Tensor:
+        """(B·N, 2), the rows of the flattened (B·2M, K) weights that each sample sums."""
+        B, rows_of_W, _ = self.W.shape
+        first = torch.arange(0, B * rows_of_W, rows_of_W, device=self.W.device)
+        return (self.pairs.rows + first[:, None, None]).view(-1, 2)
+
+    @cached_property
     def sums(self) -> Tensor:
         """(B, N, K), Xw: W[a] + W[M + b] of each pair."""
-        B, rows_of_W, K = self.W.shape
-        first = torch.arange(0, B * rows_of_W, rows_of_W, device=self.W.device).view(B, 1)
-        flat = self.W.reshape(-1, K)
-        a, b = (
-            flat.index_select(0, (row + first).reshape(-1)) for row in self.pairs.rows.unbind(2)
-        )
-        return a.add_(b).view(B, -1, K)
+        B, _, K = self.W.shape
+        flat, (a, b) = self.W.reshape(-1, K), self._rows.unbind(1)
+        return flat.index_select(0, a).add_(flat.index_select(0, b)).view(B, -1, K)
+
+    def to_rows(self, of_samples: Tensor, factor: float) -> Tensor:
+        """(B, 2M, K), factor times Xᵀ of what belongs to the samples, (B, N, K), 0 on padding."""
+        found = of_samples.new_zeros(self.W.shape).view(-1, self.W.shape[2])
+        values = of_samples.reshape(-1, self.W.shape[2])
+        for row in self._rows.unbind(1):
+            found.index_add_(0, row, values, alpha=factor)
+        return found.view(self.W.shape)
 
     @cached_property
     def features(self) -> Tensor:

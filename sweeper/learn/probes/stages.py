@@ -89,15 +89,12 @@ def stage_starts(steps: Sequence[int], labels: Sequence[Stage]) -> dict[Stage, i
     return starts
 
 
-def stage_indicators(
-    snapshot: Snapshot, gradient: Tensor, before: Tensor, steps: int
-) -> dict[str, Tensor]:
+def stage_indicators(snapshot: Snapshot, before: Tensor, steps: int) -> dict[str, Tensor]:
     """The indicators of every trial.
 
     Args:
         snapshot: The weights.
-        gradient: (B, 3M, K), of the loss without weight decay: ∂/∂W over ∂/∂Vᵀ.
-        before: (B, 2M, K), W at the evaluation before.
+        before: (B, 2M, K), W at the measurement before.
         steps: How many steps ago that was.
 
     Returns:
@@ -106,19 +103,32 @@ def stage_indicators(
         their gradients), energy_alignment (mean by size of the cosine between −∂loss/∂w and ∂Ê/∂w)
         and feature_rank ((tr A)²/‖A‖² for A = F̃ᵀF̃, from 1 to the least of n − 1 and K).
     """
-    W, rows_of_W = snapshot.W, snapshot.W.shape[1]
-    of_W = gradient[:, :rows_of_W]
-    norm = torch.linalg.matrix_norm
+    W, norm = snapshot.W, torch.linalg.matrix_norm
+    of_W, of_V = loss_gradients(snapshot)
     return {
         "W_norm": norm(W),
         "V_norm": norm(snapshot.V),
         "W_grad_norm": norm(of_W),
-        "V_grad_norm": norm(gradient[:, rows_of_W:]),
+        "V_grad_norm": norm(of_V),
         "W_change": norm(W - before) / norm(before) / steps,
         "gradient_cosine": mean_cosine(of_W, snapshot.active),
         "energy_alignment": energy_alignment(snapshot, of_W),
         "feature_rank": participation(snapshot),
     }
+
+
+def loss_gradients(snapshot: Snapshot) -> tuple[Tensor, Tensor]:
+    """∂loss/∂W, (B, 2M, K), and ∂loss/∂Vᵀ, (B, M, K), over all training pairs, no weight decay.
+
+    The loss is the mean over pairs of ‖o − ō − (e_y − 1/M)‖².
+    """
+    pairs, V = snapshot.pairs, snapshot.centred_v
+    one_hot = torch.nn.functional.one_hot(pairs.labels, pairs.M).to(V.dtype)
+    activations = snapshot.sums.square()
+    residual = torch.baddbmm(one_hot, activations, V, beta=-1).add_(1 / pairs.M)
+    residual.mul_(pairs.present * (2 / pairs.counts))
+    slope = (residual @ V.mT).mul_(snapshot.sums)
+    return snapshot.to_rows(slope, 2.0), residual.mT @ activations
 
 
 def mean_cosine(columns: Tensor, active: Tensor) -> Tensor:
@@ -136,13 +146,8 @@ def mean_cosine(columns: Tensor, active: Tensor) -> Tensor:
 
 def energy_gradient(snapshot: Snapshot) -> Tensor:
     """(B, 2M, K), ∂Ê/∂w = 2Xᵀ(Xw ∘ ỸỸᵀF̃) of every neuron (Theorem 1)."""
-    pairs, (B, rows_of_W, K) = snapshot.pairs, snapshot.W.shape
-    slope = (pairs.targets @ snapshot.label_sums).mul_(snapshot.sums)  # 0 on padding
-    first = torch.arange(0, B * rows_of_W, rows_of_W, device=slope.device).view(B, 1)
-    gradient = slope.new_zeros(B * rows_of_W, K)
-    for row in pairs.rows.unbind(2):
-        gradient.index_add_(0, (row + first).reshape(-1), slope.view(-1, K), alpha=2)
-    return gradient.view(B, rows_of_W, K)
+    slope = (snapshot.pairs.targets @ snapshot.label_sums).mul_(snapshot.sums)
+    return snapshot.to_rows(slope, 2.0)
 
 
 def energy_alignment(snapshot: Snapshot, gradient: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ irreps appear and the algebra of the solution; then times training with and with
 import math
 import statistics
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +20,7 @@ from rich.table import Table
 
 from benchmarks.setting import Shape, trial
 from benchmarks.timing import interleaved, one_thread, seconds_of
+from benchmarks.trainings import train_pack
 from sweeper.learn.adam import Adam
 from sweeper.learn.probes.algebra import algebra
 from sweeper.learn.probes.basis import IrrepBasis
@@ -116,6 +118,7 @@ def show(one: Trial, every: int, console: Console) -> None:
 def costs(one: Trial, every: int, rounds: int, console: Console) -> None:
     """Time training without probes, with each and with all, in turn."""
     sets: dict[str, tuple[str, ...]] = {"none": (), **{n: (n,) for n in NAMES}, "all": NAMES}
+    train_pack([replace(one, max_steps=1)], "cpu")  # the C library keeps freed memory from now on
     with one_thread(), torch.inference_mode():
         timings = interleaved(
             {name: partial(_seconds, one, probes, every) for name, probes in sets.items()},

@@ -15,6 +15,9 @@ from sweeper.tasks.task import task_of
 
 Reals = np.ndarray
 
+NETS = [("Z11", 60, 40), ("Z11", 40, 90), ("Z8", 30, 20), ("S3", 25, 12), ("Q8", 50, 33)]
+"""Group, n, K: more samples than neurons, and fewer."""
+
 
 @dataclass(frozen=True)
 class Net:
@@ -101,3 +104,7 @@ def active(net: Net) -> np.ndarray:
 
 def cosine(first: Reals, second: Reals) -> float:
     return float(np.sum(first * second) / np.linalg.norm(first) / np.linalg.norm(second))
+
+
+def values(indicators: dict[str, torch.Tensor], i: int = 0) -> dict[str, object]:
+    return {name: tensor[i].tolist() for name, tensor in indicators.items()}

@@ -64,7 +64,7 @@ class PairEnergy:
 
     Attributes:
         inputs: (n, 2M) sparse, X: a row has ones at a and M + b.
-        labels: (n, M) sparse, Y: a row has a one at a·b.
+        labels: (n, M), Y, sparse: a row has a one at a·b; or other targets.
     """
 
     inputs: Any
@@ -109,6 +109,42 @@ class PairEnergy:
         hidden = self.hidden(w)
         output = self.output(np.square(hidden))
         return 0.5 * np.sum(output**2, axis=0), self.gradient(hidden, output)
+
+    def sphere_hessian(self, w: Reals) -> Reals:
+        """Eigenvalues of Ê's Hessian on the unit sphere: (2M − 1,), ascending.
+
+        With m = Ỹᵀσ(Xw), J = 2Xᵀ(Ỹ ∘ Xw) and D = diag(Ỹm), Ê's is JJᵀ + 2XᵀDX in all directions; on
+        the sphere it is less by wᵀ∂Ê/∂w = 4Ê, and has none along w.
+
+        Args:
+            w: (2M,), of unit norm.
+        """
+        hidden = self.hidden(w[:, None])
+        output = self.output(np.square(hidden))
+        targets = _centred(np.asarray(self.labels @ np.eye(self.labels.shape[1])))
+        J = self.inputs.T @ (2 * targets * hidden)
+        slopes = _centred(self.labels @ output)
+        hessian = J @ J.T + 2 * (self.inputs.T @ self.inputs.multiply(slopes)).toarray()
+        across = np.linalg.qr(w[:, None], mode="complete")[0][:, 1:]
+        radial = 2 * float(np.sum(output**2))
+        return np.asarray(np.linalg.eigvalsh(across.T @ hessian @ across) - radial)
+
+    def without(self, activations: Reals, ridge: float) -> "PairEnergy":
+        """The energy that is left to climb for one neuron more (Theorem 7).
+
+        Ridge regression on the features F̃ that are there leaves the residual
+        Ỹ_S = (I − F̃(F̃ᵀF̃ + ηI)⁻¹F̃ᵀ)Ỹ of the labels, and a new neuron with small output weights
+        climbs E_S(w) = ½‖Ỹ_Sᵀσ(Xw)‖². Where F̃ has learned the irreps S and nothing else, Ỹ_S is the
+        labels' part in all the others.
+
+        Args:
+            activations: (n, K), F = σ(XW).
+            ridge: η > 0.
+        """
+        features = _centred(activations)
+        targets = _centred(np.asarray(self.labels @ np.eye(self.labels.shape[1])))
+        kernel = features @ features.T + ridge * np.eye(len(features))
+        return PairEnergy(self.inputs, ridge * np.linalg.solve(kernel, targets))
 
 
 def _centred(values: Reals) -> Reals:

@@ -4,11 +4,12 @@ A net with q hidden nodes is z, (3, M, q) complex: with χ_k the characters, its
 
     u_j(a) = Σ_k z_akj χ_k(a),   v_j(b) = Σ_k z_bkj χ_k(b),   V_j(c) = 1/(2M) · Σ_k z_ckj χ̄_k(c),
 
-k over the nontrivial ones, so that z[:, 0] = 0. Side by side nets add, the Khatri–Rao product over
-nodes multiplies them, and nets of all widths form a semiring. For σ(x) = x² the loss is a sum of
-squares of sum potentials r, which are ring homomorphisms: r(x + y) = r(x) + r(y) and
-r(x * y) = r(x)·r(y). So a product has a zero wherever one of its factors has, and a solution can be
-put together from factors that each solve a part (Y. Tian, arXiv 2410.01779, "CoGO").
+k over the nontrivial ones, so that z[:, 0] = 0 unless they were learned. Side by side nets add, the
+Khatri–Rao product over nodes multiplies them, and nets of all widths form a semiring. For σ(x) = x²
+the loss is a sum of squares of sum potentials r, which are ring homomorphisms:
+r(x + y) = r(x) + r(y) and r(x * y) = r(x)·r(y). So a product has a zero wherever one of its factors
+has, and a solution can be put together from factors that each solve a part (Y. Tian, arXiv
+2410.01779, "CoGO").
 """
 
 import numpy as np
@@ -18,6 +19,7 @@ from sweeper.tasks.group import Group, GroupError
 
 Ints = NDArray[np.int64]
 Complexes = NDArray[np.complex128]
+Reals = NDArray[np.float64]
 
 LEFT, RIGHT, OUT = range(3)
 """The first axis of z: the paper's a, b and c."""
@@ -87,32 +89,53 @@ def weights(group: Group, z: Complexes) -> tuple[Complexes, Complexes]:
     return W, z[OUT].T @ chi.conj() / (2 * group.order)
 
 
+def coefficients(group: Group, W: Reals, V: Reals) -> Complexes:
+    """The net z of given weights, the inverse of `weights`.
+
+    Args:
+        group: Abelian.
+        W: (2M, nodes), u over v.
+        V: (nodes, M); centred over its outputs first, for the loss sees no more of them.
+
+    Returns:
+        (3, M, nodes). Of u and v it has the trivial character too, which built nets do without.
+
+    Raises:
+        GroupError: The group is not abelian.
+    """
+    chi, M = characters(group), group.order
+    u, v = np.split(W, 2)
+    z = np.stack([chi.conj() @ u / M, chi.conj() @ v / M, 2 * chi @ V.T])
+    z[OUT, 0] = 0
+    return z
+
+
 def loss(group: Group, z: Complexes) -> float:
     """The loss over all pairs, mean of ‖o − ō − (e_{a·b} − 1/M)‖², from sum potentials alone.
 
     It is 1/M times, summed over k ≠ 0,
 
-        Σ_{k₁k₂} |r_{k₁k₂k} − [k₁ = k₂ = k]|² + ¼|Σ_p Σ_k′ r_{p,k′,−k′,k}|²
-        + ¼ Σ_{m≠0} Σ_p |Σ_k′ r_{p,k′,m−k′,k}|²,
+        Σ_{k₁k₂} |r_{k₁k₂k} − [k₁ = k₂ = k] + ½[k₂ = 0] s_{a,k₁,k} + ½[k₁ = 0] s_{b,k₂,k}|²,
 
-    characters written additively. Its zeros are the solutions. Takes M³ numbers several times.
+    s_{pmk} = Σ_k′ r_{p,k′,m−k′,k}, characters written additively. Without the trivial character in
+    W the terms do not mix, and it is the paper's
+
+        Σ |r_{k₁k₂k} − [k₁ = k₂ = k]|² + ¼|Σ_p s_{p0k}|² + ¼ Σ_{m≠0} Σ_p |s_{pmk}|².
+
+    Its zeros are the solutions. Takes M³ numbers several times.
 
     Raises:
         GroupError: The group is not abelian.
     """
-    cross = sum_potentials(z)
+    found = sum_potentials(z)
     nontrivial = np.arange(1, group.order)
-    cross[nontrivial, nontrivial, nontrivial] -= 1
+    found[nontrivial, nontrivial, nontrivial] -= 1
     products = _products(characters(group))
-    squares = np.zeros((2, *products.shape), np.complex128)  # at [p, m, k]
-    for p in (LEFT, RIGHT):
-        np.add.at(squares[p], products, sum_potentials(z, p, p))
-    parts = (
-        np.sum(np.abs(cross) ** 2),
-        np.sum(np.abs(squares.sum(axis=0)[0]) ** 2) / 4,
-        np.sum(np.abs(squares[:, 1:]) ** 2) / 4,
-    )
-    return float(sum(parts)) / group.order
+    for p, place in ((LEFT, found[:, 0]), (RIGHT, found[0])):
+        squares = np.zeros_like(place)  # at [m, k]
+        np.add.at(squares, products, sum_potentials(z, p, p))
+        place += squares / 2
+    return float(np.sum(np.abs(found[:, :, 1:]) ** 2)) / group.order
 
 
 def _products(chi: Complexes) -> Ints:

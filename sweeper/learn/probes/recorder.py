@@ -1,0 +1,92 @@
+"""Probes of a batch of trials at its evaluations: what the training loop calls."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from sweeper.learn.probes.basis import IrrepBasis
+from sweeper.learn.probes.energy import energy_indicators
+from sweeper.learn.probes.gradient import gradient_indicators
+from sweeper.learn.probes.interaction import interaction_indicators
+from sweeper.learn.probes.irreps import irrep_indicators
+from sweeper.learn.probes.snapshot import Snapshot, TrainingPairs
+from sweeper.learn.probes.stages import stage_indicators
+from sweeper.spec.trial import Trial
+from sweeper.tasks.groups import group_named
+from sweeper.tasks.splits import training_set
+from sweeper.tasks.task import task_of
+
+Measured = dict[str, float | int | list[int]]
+"""One trial's indicators at one evaluation."""
+
+_OF_SNAPSHOT: dict[str, Callable[[Snapshot], dict[str, Tensor]]] = {
+    "gradient": gradient_indicators,
+    "energy": energy_indicators,
+    "irreps": irrep_indicators,
+    "interaction": interaction_indicators,
+}
+NAMES = ("stages", *_OF_SNAPSHOT)
+"""Of the probes that measure while a trial trains."""
+
+
+class Recorder:
+    """Measures a batch of trials; it reads their weights and changes nothing.
+
+    Attributes:
+        names: The probes that are on.
+    """
+
+    def __init__(self, trials: Sequence[Trial], weights: Tensor, names: Sequence[str]) -> None:
+        """Place what the probes need beside the weights, those before the first step.
+
+        Args:
+            trials: Of one shape: the two-layer net with σ(x) = x² on pairs.
+            weights: (…, 3M, K), W over Vᵀ, as the batch has them.
+            names: Some of NAMES.
+        """
+        self.names = tuple(names)
+        first = trials[0]
+        task, group = (
+            task_of(first.group, first.operands, first.expression),
+            group_named(first.group),
+        )
+        samples = [
+            training_set(task, one.split, one.split_seed, one.n_train, one.label_noise)
+            for one in trials
+        ]
+        self._pairs = TrainingPairs.of(group.order, samples, weights)
+        self._basis = IrrepBasis.of(group, weights)
+        ridge = [one.n_train * one.weight_decay / 2 for one in trials]
+        self._ridge = torch.tensor(ridge, device=weights.device, dtype=weights.dtype)
+        self._before = self._parts(weights)[0].clone()
+        self._step = 0
+
+    def measure(self, step: int, weights: Tensor) -> list[Measured]:
+        """The indicators of all trials.
+
+        Args:
+            step: Updates made, more than at the measurement before.
+            weights: (…, 3M, K), now.
+        """
+        W, V = self._parts(weights)
+        snapshot = Snapshot(self._pairs, self._basis, W, V, self._ridge)
+        found: dict[str, Tensor] = {}
+        if "stages" in self.names:
+            found |= stage_indicators(snapshot, self._before, step - self._step)
+            self._before, self._step = W.clone(), step
+        for name, probe in _OF_SNAPSHOT.items():
+            if name in self.names:
+                found |= probe(snapshot)
+        columns = {name: values.tolist() for name, values in found.items()}
+        return [{name: values[i] for name, values in columns.items()} for i in range(len(W))]
+
+    def keep(self, alive: list[int]) -> None:
+        """Forget all trials but some, by their places."""
+        self._pairs = self._pairs.keep(alive)
+        self._ridge, self._before = self._ridge[alive], self._before[alive]
+
+    def _parts(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        M, K = self._pairs.M, weights.shape[-1]
+        batch = weights.view(-1, 3 * M, K)
+        return batch[:, : 2 * M], batch[:, 2 * M :].mT

@@ -1,5 +1,5 @@
 # make demo    a sweep, its tables, figures and report, in results/quickstart/
-# make test    lint, types and the fast tests; make test-slow adds the slow ones
+# make test    lint, types and the fast tests, JOBS=2 files at a time; make test-slow adds the slow ones
 # make browser Chromium for the tests of the report, from apt; without one they are skipped
 # make example   run docs/example.ipynb again, and keep its outputs
 # make bench   what is measured against other ways and the machine, in results/bench/;
@@ -12,9 +12,11 @@
 PYTHON ?= python3
 TORCH_INDEX ?=
 BENCH ?=
+JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-slow browser example bench calibrate lint format clean
 .DELETE_ON_ERROR:
@@ -29,10 +31,10 @@ demo: $(STAMP)
 	@$(BIN)/sweeper report results/quickstart
 
 test: lint
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q $(SIDE_BY_SIDE)
 
 test-slow: lint
-	$(BIN)/pytest -q -m "slow or not slow"
+	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "slow or not slow"
 
 browser:
 	@for name in chromium chromium-browser google-chrome; do \

@@ -71,7 +71,7 @@ def advise(fit: LawFit, check: HorizonCheck, cells: pd.DataFrame) -> Advice:
         return Advice(Decision.UNDECIDED, headline, (*_more_groups(fit, cells), *lost))
     exponents = rival_exponents(law)
     kept = [name for name, exponent in exponents.items() if exponent in law.quoted_beta]
-    dims = _dims_to_add(law, fit.groups, cells)
+    dims = _dims_to_add(law, cells)
     if len(kept) > 1:
         headline = f"{where} {listed(kept)} cannot be told apart."
         orders = _orders_to_add(fit, law, kept, cells)
@@ -187,17 +187,17 @@ def expected_half_width(orders: Array, law: Law, half_width: float) -> float:
     return float(t * law.residual_sd / np.sqrt(spread) + half_width * np.abs(x).sum() / spread)
 
 
-def _dims_to_add(law: Law, groups: pd.DataFrame, cells: pd.DataFrame) -> tuple[str, ...]:
+def _dims_to_add(law: Law, cells: pd.DataFrame) -> tuple[str, ...]:
     """Groups by which the exponent γ of d_k could be fitted, or told better."""
     if (cells["task"] != cells["group"]).any():
         return ()  # an expression modulo M has no irreps
-    known = sorted(set(groups["irrep_dim"]))
+    known = sorted(set(cells["max_irrep_dim"]))
     if law.gamma is None:
         why = f"No spread in d: all groups have d_k = {known[0]}, so that its exponent γ, 2 in"
         why += " Theorem 4, cannot be fitted."
     else:
         kept = [str(power) for power in (0, 1, 2) if power in law.gamma]
-        why = f"The exponent of d_k, γ = {span(law.gamma)}, may be {' or '.join(kept)}."
+        why = f"The exponent of d, γ = {span(law.gamma)}, may be {' or '.join(kept)}."
         if len(kept) < 2:
             return ()
     wanted = [dim for dim in _DIMS if dim not in known][-3:] or [max(known) + 1]

@@ -1,16 +1,14 @@
 """What a user types and sees: help, tables, JSON, figures, exit codes."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import jsonschema
 import pytest
 
 from tests.analysis.report_sweep import write_report_sweep
+from tests.commands import called
 
-SWEEPER = [sys.executable, "-m", "sweeper.cli"]
 COMMANDS = [
     "plan",
     "run",
@@ -43,10 +41,7 @@ axes:
 
 def sweeper(*words: str, code: int = 0) -> str:
     """Standard output, and standard error where the command fails."""
-    answer = subprocess.run(
-        [*SWEEPER, *words], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert answer.returncode == code, answer.stdout + answer.stderr
+    answer = called(*words, code=code)
     return answer.stderr if code else answer.stdout
 
 

@@ -7,25 +7,22 @@ import pty
 import re
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from rich.console import Console
 
-from sweeper.cli import main
 from sweeper.learn import train
 from sweeper.run.following import Follower, cause_of
 from sweeper.spec.trial import Trial
 from sweeper.store.provenance import host
 from sweeper.store.results import ResultsFolder
 from sweeper.terminal.watching import StatusView
+from tests.commands import SWEEPER, called
 
-SWEEPER = [sys.executable, "-m", "sweeper.cli"]
 SMALL = """\
 name: small
 axes:
@@ -90,9 +87,7 @@ def changed(folder: Path, code: str) -> dict[str, str]:
 
 def sweeper(*words: str, code: int = 0) -> str:
     """What a command prints, run in this process."""
-    answer = CliRunner().invoke(main, list(words))
-    assert answer.exit_code == code, answer.output
-    return answer.output
+    return called(*words, code=code).output
 
 
 def run_inline(spec: Path, text: str, code: int = 0) -> Path:

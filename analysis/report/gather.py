@@ -8,7 +8,8 @@ import pandas as pd
 
 from analysis.brackets import thresholds
 from analysis.declarations import DeclaredLaw
-from analysis.fitting import fit_laws
+from analysis.dims import with_dim
+from analysis.fitting import fit_laws, preferred_dim
 from analysis.horizon import HorizonStatus, check_tables, horizon_tables
 from analysis.laws import LawFit
 from analysis.loading import setting_labels, settings
@@ -89,7 +90,9 @@ def gather(
     records = records.reset_index(drop=True)
     labels = setting_labels(records)
     found = thresholds(records)
-    tables = horizon_tables(records, found)
+    dim = preferred_dim(found)
+    tables = {f: with_dim(table, dim) for f, table in horizon_tables(records, found).items()}
+    found = tables[1.0]
     parts = {
         str(setting): {f: table[table["setting"] == setting] for f, table in tables.items()}
         for setting in found["setting"].unique()
@@ -105,7 +108,9 @@ def gather(
 
     room = np.cumsum([len(parts[name][1.0]) for name in shown]) <= MOST_EXTRAPOLATED
     sections = [
-        section(fits[name], checks[name], parts[name], runs_of(name) if few else None, declared)
+        section(
+            fits[name], checks[name], parts[name], runs_of(name) if few else None, declared, dim
+        )
         for name, few in zip(shown, room, strict=True)
     ]
     cells = aggregate(records)
@@ -200,7 +205,7 @@ def _diagram(
     sizes = SIZES | {"train_fraction": "training fraction n / M²" if pairs else "training fraction"}
     return {
         "axes": [plain(axis) for axis in cells.axes],
-        "groups": _groups(records, cells),
+        "groups": _groups(found, cells),
         "sizes": [{"name": name, "label": text} for name, text in sizes.items()],
         "outcomes": [str(kind) for kind in Outcome],
         "target": float(records["target_test_accuracy"].max()),
@@ -219,11 +224,11 @@ def _diagram(
     }
 
 
-def _groups(records: pd.DataFrame, cells: Cells) -> list[Plain]:
-    """M and d_k of each value of the axis of groups; nothing where there is none."""
+def _groups(thresholds: pd.DataFrame, cells: Cells) -> list[Plain]:
+    """M, d and d_k of each value of the axis of groups; nothing where there is none."""
     if all(axis.name != "group" for axis in cells.axes):
         return []
     # in the order of the axis, as `aggregate` has it
-    firsts = records.drop_duplicates("group").sort_values(["group_order", "group"])
-    rows = firsts[["group_order", "max_irrep_dim"]].itertuples(index=False)
-    return [{"M": int(order), "dim": int(dim)} for order, dim in rows]
+    firsts = thresholds.drop_duplicates("group").sort_values(["group_order", "group"])
+    rows = firsts[["group_order", "irrep_dim", "max_irrep_dim"]].itertuples(index=False)
+    return [{"M": int(order), "dim": int(dim), "d_k": int(d_k)} for order, dim, d_k in rows]

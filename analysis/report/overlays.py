@@ -8,7 +8,7 @@ import pandas as pd
 from analysis.brackets import BracketStatus
 from analysis.laws import Array, LawFit
 from analysis.tables import Plain, plain
-from sweeper.tasks.predictions import CRITICAL_RATIO
+from sweeper.tasks.predictions import CRITICAL_RATIO, critical_pairs
 
 POINTS = 60
 _ABOVE = (BracketStatus.NONE_GENERALIZED, BracketStatus.UNRESOLVED)
@@ -23,7 +23,8 @@ def law_lines(fits: Sequence[LawFit], cells: pd.DataFrame, decided: bool) -> lis
         decided: Whether the horizon lets a verdict be given; without it, the label says so.
 
     Returns:
-        Of each line: name, kind, dim, M, n, and low and high, None but for fitted laws.
+        Of each line: name, kind, dim, M, n, and low and high, None but for fitted laws. The dim of
+        the paper's lines is max d_k, that of the others irrep_dim.
     """
     lines: list[Plain] = []
     for fit in fits:
@@ -41,9 +42,12 @@ def law_lines(fits: Sequence[LawFit], cells: pd.DataFrame, decided: bool) -> lis
         lines.append(_line("M log M, best constant", "M log M", dim, M, n))
     if (cells["tuples"] != cells["group_order"] ** 2).any():
         return lines
-    M = _along(cells["group_order"])
-    n = CRITICAL_RATIO * M * np.log(M)
-    lines.append(_line(f"{CRITICAL_RATIO} M log M (paper's code, d_k = 1)", "paper", 1, M, n))
+    several = len(cells["max_irrep_dim"].unique()) > 1
+    name = f"{CRITICAL_RATIO} M log M{', times d_k/2' if several else ''} (paper's code)"
+    for d_k, part in cells.groupby("max_irrep_dim"):
+        M = _along(part["group_order"])
+        n = np.array([critical_pairs(order, int(part["max_irrep_dim"].iloc[0])) for order in M])
+        lines.append(_line(name, "paper", d_k, M, n))
     return lines
 
 

@@ -72,24 +72,26 @@ def section(
     tables: Tables,
     records: pd.DataFrame | None,
     declared: Sequence[DeclaredLaw],
+    dim: Dim,
 ) -> Section:
     """Everything about one setting.
 
     Args:
-        fits: The power law and Theorem 4, with d = max d_k.
+        fits: The power law and Theorem 4.
         check: The horizon check of the first.
         tables: Its thresholds.
         records: Its runs, as `load` gives them; None where they are too many to extrapolate.
         declared: Laws beside the built-in ones.
+        dim: The convention of d that the fits, the check and the thresholds have.
     """
     (power_law, theorem4), cells = fits, tables[1.0]
     name = power_law.setting
-    dims, dims_told = _conventions(power_law, check, tables)
+    dims, dims_told = _conventions(power_law, check, tables, dim)
     limits, limits_told = _limits(records, cells)
     shown = {"Thresholds": threshold_table(cells)} | limits
-    for dim, part in dims.items():
-        mark = f", {dim_words(dim)}" if len(dims) > 1 else ""
-        both = fits if dim is Dim.COMPLEX else [fit_law(part), fit_law(part, Form.THEOREM_4)]
+    for one, part in dims.items():
+        mark = f", {dim_words(one)}" if len(dims) > 1 else ""
+        both = fits if one is dim else [fit_law(part), fit_law(part, Form.THEOREM_4)]
         shown[f"Fitted laws{mark}"] = without_setting(law_table(both))
         if declared:
             own = [fit_law(part, law) for law in declared]
@@ -119,24 +121,25 @@ def without_setting(table: Table) -> Table:
 
 
 def _conventions(
-    power_law: LawFit, check: HorizonCheck, tables: Tables
+    power_law: LawFit, check: HorizonCheck, tables: Tables, dim: Dim
 ) -> tuple[dict[Dim, pd.DataFrame], str]:
     """The thresholds under each convention of d that matters, and what the power law leaves."""
     cells = tables[1.0]
-    found = {Dim.COMPLEX: cells}
+    found = {dim: cells}
     if (cells["task"] != cells["group"]).any():
         return found, ""  # an expression modulo M has no irreps
     try:
-        effective = with_dim(cells, Dim.EFFECTIVE)
+        both = {one: with_dim(cells, one) for one in Dim}
     except InputError as error:
         several = len(cells["max_irrep_dim"].unique()) > 1
         return found, f"With d = max d_k alone: {error}" if several else ""
-    if len(cells["max_irrep_dim"].unique()) == len(effective["irrep_dim"].unique()) == 1:
+    if all(len(table["irrep_dim"].unique()) == 1 for table in both.values()):
         return found, ""
-    found[Dim.EFFECTIVE] = effective
-    own = {part: with_dim(table, Dim.EFFECTIVE) for part, table in tables.items()}
-    fits = {Dim.COMPLEX: power_law, Dim.EFFECTIVE: fit_law(effective)}
-    checks = {Dim.COMPLEX: check, Dim.EFFECTIVE: check_tables(check.setting, own)}
+    (other,) = set(Dim) - {dim}
+    found[other] = both[other]
+    own = {part: with_dim(table, other) for part, table in tables.items()}
+    fits = {dim: power_law, other: fit_law(both[other])}
+    checks = {dim: check, other: check_tables(check.setting, own)}
     return found, dims_words(fits, checks) + " All else here takes the first."
 
 

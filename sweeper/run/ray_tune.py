@@ -104,8 +104,8 @@ class RayExecutor:
 
     def run(self, job: Job, ledger: Ledger, interrupt: Interrupt) -> None:
         """Run packs until the ledger has ended or an end is requested."""
-        feed = _Feed(ledger, interrupt)
         observers = Observers(job, ledger.say)
+        feed = _Feed(ledger, interrupt, observers)
         resources = {"CPU": job.resources.cpus_per_worker, "GPU": job.resources.gpus_per_worker}
         # A worker that was given no GPU may still see them all; it would share them with everyone.
         no_gpu = job.device == "auto" and not job.resources.gpus_per_worker
@@ -133,7 +133,6 @@ class RayExecutor:
                     storage_path=scratch,
                     verbose=0,
                     stop=_StopWhen(interrupt, feed),
-                    callbacks=[_Mail(feed, observers)],
                     failure_config=tune.FailureConfig(max_failures=0),
                     checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
                 ),
@@ -192,11 +191,15 @@ class PackTrainable(tune.Trainable):
 
 
 class _Feed(Here, Searcher):
-    """Tune asks here for its next trial: a pack of the ledger."""
+    """Tune asks here for its next trial, a pack of the ledger, and brings here what workers report.
 
-    def __init__(self, ledger: Ledger, interrupt: Interrupt) -> None:
+    No callback does the latter: given one, Tune imports all loggers that are installed, mlflow
+    and wandb among them, to count which are in use.
+    """
+
+    def __init__(self, ledger: Ledger, interrupt: Interrupt, observers: Observers) -> None:
         super().__init__()
-        self._ledger, self._interrupt = ledger, interrupt
+        self._ledger, self._interrupt, self._observers = ledger, interrupt, observers
         self._out: dict[str, Pack] = {}
         self._ready: set[str] = set()
         self._mute_deaths = 0
@@ -209,30 +212,35 @@ class _Feed(Here, Searcher):
         if pack is None:
             return None
         self._out[trial_id] = pack
+        self._observers.start(trial_id, list(pack.rows))
         return {"pack": write_rows(pack.rows)}
 
-    def receive(self, trial_id: str, mail: bytes) -> list[Delivery]:
-        """Deliver what a worker has sent; return it."""
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """Deliver what a worker has sent, and then tell the trackers."""
         self._ready.add(trial_id)
         self._mute_deaths = 0
         deliveries: list[Delivery] = []
         try:
-            deliveries = unpacked(mail)
+            deliveries = unpacked(result["mail"])
             for delivery in deliveries:
                 self._ledger.deliver(delivery)
         except Exception as error:  # Tune would swallow it: keep it, and end
             self.error = error
-        return deliveries
+        self._observers.add(trial_id, deliveries)
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
+        """Take a pack back; its last result, if it has one, comes here and nowhere else."""
+        if result is not None:
+            self.on_trial_result(trial_id, result)
+        self._observers.end(trial_id, failed=error)
         pack = self._out.pop(trial_id, None)
         if pack is None or self.error or self._interrupt.requested:
             return
         try:
             self._take_back(trial_id, pack, error)
-        except Exception as failure:  # as in `receive`
+        except Exception as failure:  # as in `on_trial_result`
             self.error = failure
 
     def _take_back(self, trial_id: str, pack: Pack, error: bool) -> None:
@@ -256,39 +264,6 @@ class _Feed(Here, Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing of it was kept."""
-
-
-class _Mail(Here, tune.Callback):
-    """Hands what workers report to the feed, and then to the trackers, in the driver's process."""
-
-    def __init__(self, feed: _Feed, observers: Observers) -> None:
-        self._feed, self._observers = feed, observers
-
-    def on_trial_start(
-        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: object
-    ) -> None:
-        self._observers.start(trial.trial_id, read_rows(trial.config["pack"]))
-
-    def on_trial_result(
-        self,
-        iteration: int,
-        trials: list[TuneTrial],
-        trial: TuneTrial,
-        result: dict[str, Any],
-        **info: object,
-    ) -> None:
-        deliveries = self._feed.receive(trial.trial_id, result["mail"])
-        self._observers.add(trial.trial_id, deliveries)
-
-    def on_trial_complete(
-        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: object
-    ) -> None:
-        self._observers.end(trial.trial_id, failed=False)
-
-    def on_trial_error(
-        self, iteration: int, trials: list[TuneTrial], trial: TuneTrial, **info: object
-    ) -> None:
-        self._observers.end(trial.trial_id, failed=True)
 
 
 class _StopWhen(Here, tune.Stopper):

@@ -17,7 +17,7 @@ def theorem4_pairs(order: int, max_irrep_dim: float, delta: float) -> float:
     return max_irrep_dim**2 * order * math.log(order / delta)
 
 
-def critical_pairs(order: int, max_irrep_dim: int) -> float:
+def critical_pairs(order: float, max_irrep_dim: int) -> float:
     """What the paper's public code takes for the threshold: 2.7482·M log M, times d_k/2 if d_k > 1.
 
     Linear in d_k, unlike the theorem.

@@ -162,7 +162,7 @@ def test_an_exponent_of_d_that_is_known_asks_for_no_groups(cells: MakeFrame) -> 
     assert 0 in fit.law.gamma
     assert 1 in fit.law.gamma
     last = advice_on(open_).to_add[-1]
-    assert last.startswith("The exponent of d_k, γ = ")
+    assert last.startswith("The exponent of d, γ = ")
     assert "may be 0 or 1" in last
     assert "such as Z17⋊Z4 (d_k = 4) (" in last
 

@@ -1,7 +1,5 @@
 """Every benchmark runs from its command line to its tables; what it compares trains the same."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +20,7 @@ from benchmarks.trainings import train_pack
 from sweeper.spec.trial import Trial
 from sweeper.store.records import Curve
 from sweeper.store.results import ResultsFolder
+from tests.commands import called
 
 GOALS = {"measured", "goal", "met", "of_goal"}
 WRITTEN: dict[str, dict[str, set[str]]] = {
@@ -157,8 +156,7 @@ def test_giving_up_is_replayed_as_training_does_it(tmp_path: Path) -> None:
     asked = tmp_path / "t.yaml"
     asked.write_text(f"name: asked\naxes: {axes}\ntraining: {{give_up_after: 300}}\n")
     for path in (spec, asked):
-        words = ["run", str(path), "--executor", "inline", "--results", str(tmp_path)]
-        subprocess.run([sys.executable, "-m", "sweeper.cli", *words], check=True, timeout=120)
+        called("run", path, "--executor", "inline", "--results", tmp_path)
     replayed = replay(ResultsFolder.at(tmp_path / "whole"), 300)
     records = ResultsFolder.at(tmp_path / "asked").records(["outcome", "final_step"]).to_pandas()
     assert (records["outcome"] == "stopped").any()

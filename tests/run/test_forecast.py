@@ -19,6 +19,7 @@ from sweeper.run.packs import Pack, evaluation_seconds, evaluations, step_second
 from sweeper.spec.sweep import open_sweep, open_text
 from sweeper.spec.trial import Trial
 from sweeper.store.results import ResultsFolder
+from tests.commands import called, started
 
 NEVER_STOPPING = """\
 name: never_stopping
@@ -45,15 +46,6 @@ axes:
 """
 
 
-def sweeper(*words: str) -> str:
-    answer = subprocess.run(
-        [sys.executable, "-m", "sweeper.cli", *words],
-        capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    return answer.stdout
-
-
 @pytest.mark.parametrize("text", [NEVER_STOPPING, EARLY_STOPPING])
 def test_a_run_takes_as_long_as_the_plan_says(text: str, tmp_path: Path) -> None:
     """Within a factor 1.5. Other work on the machine comes and goes: the best of three attempts."""
@@ -62,9 +54,9 @@ def test_a_run_takes_as_long_as_the_plan_says(text: str, tmp_path: Path) -> None
     factors = []
     for attempt in range(3):
         words = [str(spec), "--results", str(tmp_path / str(attempt)), "--executor", "inline"]
-        found = json.loads(sweeper("plan", *words, "--json"))["forecast"]
+        found = json.loads(started("plan", *words, "--json").stdout)["forecast"]
         began = time.monotonic()
-        sweeper("run", *words)
+        started("run", *words)
         factors.append(found["seconds"] / (time.monotonic() - began))
         if text == NEVER_STOPPING:
             assert found["at_most_seconds"] == found["seconds"]
@@ -79,12 +71,12 @@ def test_nothing_missing_calibrates_nothing(
     small_spec: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = tmp_path / "results"
-    sweeper("run", str(small_spec), "--results", str(results), "--executor", "inline")
+    called("run", small_spec, "--results", results, "--executor", "inline")
     monkeypatch.setattr(overview, "forecast", None)  # would raise
     sweep, folder = open_sweep(small_spec), ResultsFolder.at(results / "small")
     found = overview.overview(sweep, folder, Setting(), calibrated=True)
     assert (found["forecast"], found["no_forecast"]) == (None, "nothing is missing")
-    assert "about" not in sweeper("plan", str(small_spec), "--results", str(results))
+    assert "about" not in called("plan", small_spec, "--results", results).stdout
 
 
 def test_planning_loads_no_torch(small_spec: Path, tmp_path: Path) -> None:
@@ -102,9 +94,9 @@ def test_planning_loads_no_torch(small_spec: Path, tmp_path: Path) -> None:
 
 
 def test_counts_alone_can_be_asked_for(small_spec: Path, tmp_path: Path) -> None:
-    words = ["plan", str(small_spec), "--results", str(tmp_path), "--no-calibration"]
-    assert "about" not in sweeper(*words)
-    found = json.loads(sweeper(*words, "--json"))
+    words = ["plan", small_spec, "--results", tmp_path, "--no-calibration"]
+    assert "about" not in called(*words).stdout
+    found = json.loads(called(*words, "--json").stdout)
     assert (found["forecast"], found["no_forecast"]) == (None, "not asked for")
 
 
@@ -122,7 +114,7 @@ def test_counts_alone_can_be_asked_for(small_spec: Path, tmp_path: Path) -> None
 def test_what_cannot_be_measured_here_is_not_guessed(
     small_spec: Path, tmp_path: Path, words: list[str], reason: str
 ) -> None:
-    said = sweeper("plan", str(small_spec), "--results", str(tmp_path), *words)
+    said = called("plan", small_spec, "--results", tmp_path, *words).stdout
     assert "how long it takes cannot be told here: " in said
     assert reason in said
     assert "about" not in said

@@ -1,8 +1,6 @@
 """The profile of real runs: every trial once, nothing drawn over another, shares of a whole."""
 
 import json
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -18,16 +16,8 @@ from sweeper.spec.trial import Trial
 from sweeper.store.provenance import Provenance
 from sweeper.store.records import Curve, Outcome, TrialResult, curves_table, records_table
 from sweeper.store.results import ResultsFolder
-
-
-def run(spec: Path, *options: str) -> str:
-    command = [sys.executable, "-m", "sweeper.cli", "run", str(spec)]
-    answer = subprocess.run(
-        [*command, "--results", str(spec.parent / "results"), *options],
-        capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    return answer.stdout
+from tests.commands import called
+from tests.run.sweeps import inline, run
 
 
 def slices(trace: dict[str, Any], process: str) -> dict[tuple[int, int], list[dict[str, Any]]]:
@@ -51,7 +41,7 @@ def test_a_run_is_traced_and_its_time_accounted_for(
     small_spec: Path, executor: str, workers: int
 ) -> None:
     options = ["--workers", "2", "--pack-size", "2", "--executor", executor, "--profile"]
-    said = run(small_spec, *options)
+    said = (inline if executor == "inline" else run)(small_spec, *options)
     folder = ResultsFolder.at(small_spec.parent / "results" / "small")
     (path,) = Path(folder.path, "profile").iterdir()
     assert f"open {path} in " in said
@@ -86,14 +76,11 @@ def test_a_run_is_traced_and_its_time_accounted_for(
         "count outcomes",
     ]  # fmt: skip
     assert {event["name"] for event in shard_lane} == {"write shard"}
-    assert f"{len(records)} of 12 trials done" in subprocess.run(
-        [sys.executable, "-m", "sweeper.cli", "status", folder.path],
-        capture_output=True, text=True, timeout=60, check=True,
-    ).stdout  # fmt: skip
+    assert f"{len(records)} of 12 trials done" in called("status", folder.path).stdout
 
 
 def test_without_the_option_no_trace_is_kept(small_spec: Path) -> None:
-    assert "perfetto" not in run(small_spec, "--executor", "inline")
+    assert "perfetto" not in inline(small_spec)
     assert not (small_spec.parent / "results" / "small" / "profile").exists()
 
 

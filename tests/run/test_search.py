@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 import analysis
 from sweeper.store.results import ResultsFolder
+from tests.commands import SWEEPER, called
 
 AXES = """\
 axes:
@@ -41,17 +41,15 @@ def spec(
     return path
 
 
-def command(path: Path, name: str, *options: str) -> list[str]:
-    results = str(path.parent / "results")
-    return [sys.executable, "-m", "sweeper.cli", name, str(path), "--results", results, *options]
-
-
 def run(path: Path, *options: str) -> str:
-    """What a run in one process says."""
-    words = command(path, "run", "--executor", "inline", *options)
-    answer = subprocess.run(words, capture_output=True, text=True, timeout=240, check=False)
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    return answer.stdout
+    """What a run in this process says."""
+    words = ["run", path, "--results", path.parent / "results", "--executor", "inline", *options]
+    return called(*words).stdout
+
+
+def plan(path: Path, *options: str) -> str:
+    words = ["plan", path, "--results", path.parent / "results", "--no-calibration", *options]
+    return called(*words).stdout
 
 
 def records(path: Path) -> pd.DataFrame:
@@ -69,13 +67,13 @@ def test_a_search_finds_what_a_dense_grid_finds_with_a_fraction_of_its_runs(
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
     searched, dense = (
-        spec(tmp_path / "a"),
-        spec(tmp_path / "b", "grid", n_train="{log: [1.8, 4.0], count: 24}"),
+        spec(tmp_path / "a", seeds=1),
+        spec(tmp_path / "b", "grid", n_train="{log: [1.8, 4.0], count: 24}", seeds=1),
     )
-    assert "6 of 6 thresholds done" in run(searched)
+    assert "3 of 3 thresholds done" in run(searched)
     run(dense)
     found, expected = cells(searched), cells(dense)
-    assert len(found) == 6
+    assert len(found) == 3
     ratio = found["n_high"] / found["n_low"]
     assert (ratio <= 1.05 * (1 + 1.5 / found["n_low"])).all()  # to whole pairs
     apart = np.log(found["n_c"] / expected["n_c"]).abs()  # near n_c, outcomes are not monotone
@@ -87,8 +85,9 @@ def test_a_search_finds_what_a_dense_grid_finds_with_a_fraction_of_its_runs(
 
 def test_a_killed_search_goes_on_from_its_records(tmp_path: Path) -> None:
     path = spec(tmp_path)
-    words = command(path, "run", "--executor", "inline")
-    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    words = ["run", str(path), "--results", str(tmp_path / "results"), "--executor", "inline"]
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen([*SWEEPER, *words], stdout=quiet, stderr=quiet)
     deadline = time.monotonic() + 60
     while process.poll() is None and len(records(path)) < 3 and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -123,8 +122,7 @@ def test_a_grid_is_refined_where_it_turns(tmp_path: Path) -> None:
     coarse = records(tmp_path / "sweep.yaml")
     wide = cells(tmp_path / "sweep.yaml")
     path = spec(tmp_path, "refine", n_train=grid)
-    plan = subprocess.run(command(path, "plan", "--no-calibration", "--json"), capture_output=True)
-    planned = json.loads(plan.stdout)
+    planned = json.loads(plan(path, "--json"))
     run(path)
     fine, narrow = records(path), cells(path)
     assert set(coarse["fingerprint"]) <= set(fine["fingerprint"])
@@ -179,10 +177,7 @@ def test_records_of_other_folders_are_taken_over(tmp_path: Path) -> None:
     (tmp_path / "results" / "sweep").rename(tmp_path / "away")
     path = spec(tmp_path, **axes, seeds=2)  # type: ignore[arg-type]
     path.write_text(path.read_text() + f"reuse: ['{tmp_path / 'away'}']\n")
-    planned = subprocess.run(
-        command(path, "plan", "--json", "--no-calibration"), capture_output=True
-    )
-    assert json.loads(planned.stdout)["done"] == 6
+    assert json.loads(plan(path, "--json"))["done"] == 6
     said = run(path)
     assert "6 records taken over" in said
     assert "6 trials run" in said
@@ -209,14 +204,11 @@ def test_plan_says_that_another_horizon_is_another_trial(tmp_path: Path) -> None
     axes = {"design": "grid", "orders": "[9]", "n_train": "[2.0, 2.5, 3.0]", "seeds": 1}
     run(spec(tmp_path, **axes, steps=100))  # type: ignore[arg-type]
     path = spec(tmp_path, **axes, steps=200)  # type: ignore[arg-type]
-    plan = command(path, "plan", "--no-calibration")
-    said = subprocess.run(plan, capture_output=True, text=True).stdout
-    assert "3 of these were run with max_steps 100; another horizon is another trial" in said
+    assert "3 of these were run with max_steps 100; another horizon is another trial" in plan(path)
 
 
 def test_a_folder_to_be_reused_must_hold_records(tmp_path: Path) -> None:
     path = spec(tmp_path)
     path.write_text(path.read_text() + "reuse: [/nowhere/at/all]\n")
-    answer = subprocess.run(command(path, "run"), capture_output=True, text=True)
-    assert answer.returncode == 2
-    assert answer.stderr.strip() == "reuse: /nowhere/at/all holds no records"
+    said = called("run", path, "--results", tmp_path / "results", code=2).stderr
+    assert said.strip() == "reuse: /nowhere/at/all holds no records"

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -18,6 +16,7 @@ from sweeper.spec.model import Resources
 from sweeper.spec.sweep import open_sweep
 from sweeper.store.provenance import Provenance
 from sweeper.store.results import ResultsFolder
+from tests.commands import started
 
 SPEC = """\
 name: seen
@@ -39,14 +38,9 @@ def run(folder: Path, trackers: str, *options: str, code: int = 0, **environment
     """Run the spec in a folder with some trackers; what it printed."""
     spec = folder / "seen.yaml"
     spec.write_text(f"{SPEC}trackers: {trackers}\n")
-    command = [sys.executable, "-m", "sweeper.cli", "run", str(spec), "--results", str(folder)]
-    answer = subprocess.run(
-        [*command, *options], capture_output=True, text=True, timeout=240, check=False,
-        env=os.environ | environment,
-    )  # fmt: skip
-    said = answer.stdout + answer.stderr
-    assert answer.returncode == code, said
-    return said
+    words = ["run", spec, "--results", folder, *options]
+    answer = started(*words, code=code, env=os.environ | environment)
+    return answer.stdout + answer.stderr
 
 
 def records(folder: Path) -> pd.DataFrame:

@@ -71,7 +71,7 @@ const Diagram = (() => {
       const { colour, dash } = LAWS[line.kind];
       const y = (values) => values.map((n, i) => (n === null ? null : shown(view, n, line.M[i], line.M[i] ** setting.power)));
       const dims = setting.lines.filter((one) => one.kind === line.kind).length;
-      const name = safe(line.name + (dims > 1 ? `, d_k = ${line.dim}` : ""));
+      const name = safe(line.name + (dims > 1 ? `, ${line.kind === "paper" ? "d_k" : "d"} = ${line.dim}` : ""));
       const common = { type: "scatter", mode: "lines", x: line.M, hoverinfo: "skip", showlegend: false };
       const found = [];
       if (line.low) {
@@ -90,8 +90,8 @@ const Diagram = (() => {
     const groups = data.groups.map((one, i) => ({ ...one, at: i })).filter((one) => edges.middles.has(one.at + "/0"));
     return setting.lines.map((line) => line.kind).filter((kind, i, all) => all.indexOf(kind) === i && toggles[kind]).flatMap((kind) => {
       const x = [], y = [], up = [], down = [];
-      for (const { M, dim, at } of groups) {
-        const line = setting.lines.find((one) => one.kind === kind && one.dim === dim);
+      for (const { M, dim, d_k, at } of groups) {
+        const line = setting.lines.find((one) => one.kind === kind && one.dim === (kind === "paper" ? d_k : dim));
         if (!line || M < line.M[0] * 0.999 || M > line.M[line.M.length - 1] * 1.001) continue;
         const value = (values) => shown(view, along(line.M, values, M), M, M ** setting.power);
         x.push(at); y.push(value(line.n));

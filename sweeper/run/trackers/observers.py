@@ -20,7 +20,7 @@ from sweeper.store.provenance import Provenance
 UPDATE_SECONDS = 5.0
 """A tracker hears of a pack when it begins and ends, and between these so often."""
 
-CLOSING_SECONDS = 30.0
+CLOSING_SECONDS = 60.0
 """So long the end of a run waits for trackers that are behind."""
 
 MAX_BEHIND = 500

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import kstest
 
 from sweeper.tasks.groups import cyclic, group_named
 from sweeper.tasks.splits import split_order
-from sweeper.tasks.streams import bounded_floats, random_order
+from sweeper.tasks.streams import bounded_floats, normal_floats, random_order
 from sweeper.tasks.task import task_of
 
 
@@ -68,3 +69,9 @@ def test_bounded_floats_are_uniform() -> None:
     assert np.abs(drawn).max() <= 2.0
     assert abs(drawn.mean()) < 0.02
     assert drawn.var() == pytest.approx(4 / 3, rel=0.02)
+
+
+def test_normal_floats_are_normal_and_stay_as_they_are() -> None:
+    drawn = normal_floats("a test", (3,), 0.5)
+    assert drawn.tolist() == [-0.6393888890743256, 0.3406984508037567, 0.002974987030029297]
+    assert kstest(normal_floats("x", (100_000,), 2.0) / 2.0, "norm").pvalue > 0.01

@@ -53,7 +53,9 @@ def test_a_run_is_traced_and_its_time_accounted_for(
     shares = trace["otherData"]["shares"]
     assert sum(shares.values()) == pytest.approx(1)
     assert min(shares.values()) >= 0
-    assert shares["start-up"] > shares["training steps"] > 0
+    assert shares["start-up"] > 0 < shares["training steps"]
+    if executor == "ray":  # its start takes longer than these few trials
+        assert shares["start-up"] > shares["training steps"]
 
     trials = slices(trace, "workers")
     assert 1 <= len(trials) <= workers

@@ -78,7 +78,8 @@ def phase_diagram(
                 if fit.setting == setting:
                     _law(axes, fit, part, across)
             _brackets(axes, thresholds[thresholds["setting"] == setting], across)
-            _dress(axes, runs, str(setting), across, width - 0.6, operands)
+            _dress(axes, runs, str(setting), across, width - 0.6)
+            axes.set_ylabel(_share_of_tuples(part))
         colours = ScalarMappable(Normalize(0, 1), ACCURACY_COLOURS)
         bar = figure.colorbar(colours, ax=grid, pad=0.02, aspect=30)
         bar.set_label("best test accuracy, mean over seeds")
@@ -187,8 +188,9 @@ def _reference(axes: Axes, runs: pd.DataFrame, across: Scale) -> None:
     at, orders, tuples = _places(runs, across)
     if across.log:  # to both ends of the axes
         edges = across.edges()
-        at = orders = np.geomspace(max(edges[0], 2.0), edges[-1], 200)
-        tuples = orders**2
+        share = tuples / orders**2  # less than 1 where a pair may have no value
+        at = np.geomspace(max(edges[0], 2.0), edges[-1], 200)
+        orders, tuples = at, np.interp(np.log(at), np.log(orders), share) * at**2
     dims = runs.groupby("group")["max_irrep_dim"].first()
     more = bool(dims.max() > 2) and not across.log
     label = f"${CRITICAL_RATIO}\\,\\log M / M${', times $d_k/2$' if more else ''} (paper's code)"
@@ -200,9 +202,7 @@ def _reference(axes: Axes, runs: pd.DataFrame, across: Scale) -> None:
     line.set_path_effects(_CASED)
 
 
-def _dress(
-    axes: Axes, runs: pd.DataFrame, setting: str, across: Scale, width: float, operands: int
-) -> None:
+def _dress(axes: Axes, runs: pd.DataFrame, setting: str, across: Scale, width: float) -> None:
     across.dress(axes, "x", width)
     axes.set_xlabel(label_of(across.name))
     axes.set_yscale("log")
@@ -211,6 +211,14 @@ def _dress(
     axes.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 7)))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_ylabel(f"training fraction $p = n/M^{operands}$")
     axes.set_title(wrapped(setting), pad=TITLE_PAD if across.blocks else None)
     axes.set_facecolor(NOT_RUN)
+
+
+def _share_of_tuples(runs: pd.DataFrame) -> str:
+    """What the training fraction of one setting is a share of."""
+    operands = int(runs["operands"].iloc[0])
+    tuples = runs["n_train"] / runs["train_fraction"]
+    if np.allclose(tuples, runs["group_order"].astype(float) ** operands):
+        return f"training fraction $p = n/M^{operands}$"
+    return "training fraction $p$, of the pairs with a value"

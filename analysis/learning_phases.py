@@ -13,6 +13,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from analysis.loading import HOW_TRAINED
 from sweeper.store.records import Outcome
+from sweeper.tasks.task import task_of
 
 CHANCE_MARGIN = 0.1
 """Best test accuracy up to chance plus this is no generalization at all, as for the outcomes."""
@@ -90,7 +91,7 @@ def phases(
     unclear = decayed & lost & ~fell & ~generalized
     if unclear.any():
         collapsed |= unclear & _fits_with_less_decay(records, trained & ~lost)
-    rose = records["best_test_accuracy"] > 1 / records["group_order"] + CHANCE_MARGIN
+    rose = records["best_test_accuracy"] > _chance(records) + CHANCE_MARGIN
     given_up = records["outcome"] == Outcome.STOPPED
     found = pd.Series(Phase.CONFUSION, index=records.index, dtype=object)
     for told, phase in (  # the later rule goes before the earlier one
@@ -192,6 +193,15 @@ def _read(curves: pd.DataFrame, goal: "pd.Series[float]") -> pd.DataFrame:
         },
         index=mine["fingerprint"].unique(),
     )
+
+
+def _chance(records: pd.DataFrame) -> "pd.Series[float]":
+    """Accuracy of guessing each task's commonest target: 1/M, more for some expressions."""
+    columns = ["group", "operands", "expression"]
+    tasks = records.loc[records["expression"] != "", columns].drop_duplicates()
+    tasks["chance"] = [task_of(*task).chance for task in tasks.itertuples(index=False)]
+    found = records[columns].merge(tasks, "left", on=columns)["chance"].set_axis(records.index)
+    return found.fillna(1 / records["group_order"])
 
 
 def _fits_with_less_decay(records: pd.DataFrame, fits: "pd.Series[bool]") -> "pd.Series[bool]":

@@ -49,12 +49,14 @@ class Square(HandActivation):
         return x.square() + self.linear_term * x if self.linear_term else x.square()
 
     def forward(self, x: Tensor, out: Tensor) -> None:
-        """(x + a/2)² − a²/4."""
+        """x·(x + a), which is 0 at 0 in every precision; x becomes x + a/2."""
         if not self.linear_term:
             torch.square(x, out=out)
-            return
-        half = self.linear_term / 2
-        torch.square(x.add_(half), out=out).sub_(half * half)
+        elif out is x:
+            x.mul_(x + self.linear_term)
+        else:
+            torch.add(x, self.linear_term, out=out).mul_(x)
+            x.add_(self.linear_term / 2)
 
     def backward_(self, gradient: Tensor, x: Tensor) -> None:
         """By x + a/2."""
@@ -137,4 +139,5 @@ activations.register("gelu")(GELU())
 def activation_of(trial: Trial) -> Callable[[Tensor], Tensor]:
     """σ, as a trial names it."""
     found = activations[trial.activation]
-    return Square(trial.linear_term) if trial.linear_term else found
+    own = trial.activation == "square" and trial.linear_term
+    return Square(trial.linear_term) if own else found

@@ -187,6 +187,13 @@ RULES = [
         ("network",),
     ),
     Rule(
+        "batch_norm",
+        "batch_norm needs batch_size other than 1",
+        "a single sample has no variance",
+        lambda v: np.asarray(v["batch_norm"]) & (np.asarray(v["batch_size"]) == 1),
+        ("batch_size",),
+    ),
+    Rule(
         "heads",
         "heads divide embedding_size",
         "each head has an equal part of it",

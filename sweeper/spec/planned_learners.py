@@ -83,7 +83,8 @@ def _where_it_belongs(
     """An option where there is a choice that has it; the default of Trial everywhere else."""
     given, owner = values[option.name], np.asarray(values[option.of])
     default = DEFAULTS[option.name]
-    users = ~np.isin(owner, list(CHOICES[option.of]))  # may have any option
+    users = ~np.isin(owner, list(CHOICES[option.of]))  # may have any option, but for activations,
+    users &= option.of != "activation"  # which see a tensor and no trial
     belongs = users | np.isin(owner, list(option.defaults))
     place = place_of(spec, option.name)
     if given is not None:

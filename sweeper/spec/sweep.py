@@ -124,6 +124,7 @@ def _combination_problems(document: Document, error: SpecError) -> list[Problem]
     else:
         what = ("M", "group", "expression", "split", "n_train")
         sound = _NEUTRAL | {name: axes[name] for name in what if name in axes}
+        kept = {name: part for name, part in kept.items() if name not in _HOW}
     try:
         expand(validated({"name": "x", "axes": sound} | combining | kept), document)
     except (SpecError, ValidationError) as second:

@@ -127,6 +127,14 @@ def test_a_run_that_generalized_and_fell_back_keeps_its_phase_and_says_so(
     )
 
 
+def test_chance_is_that_of_the_task_as_for_the_outcomes(cell: MakeFrame) -> None:
+    how = {"group": "Z7", "group_order": 7, "best_test_accuracy": 0.3, "train_accuracy": 1.0}
+    runs = cell({20: "memorized"}, fit_step=100, final_step=4000, **how)
+    assert phases(runs)["phase"].tolist() == ["unresolved"]  # more than 1/7 + 0.1
+    product = runs.assign(expression="x*y")  # of 49 products 13 are 0
+    assert phases(product)["phase"].tolist() == ["memorization"]
+
+
 def test_shares_count_every_phase_and_leave_failed_runs_out(cell: MakeFrame) -> None:
     two = pd.concat([cell({100: "memorized", 150: "generalized"})] * 4, ignore_index=True)
     two.loc[0, "outcome"] = Outcome.FAILED

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
+from sweeper.learn.activations import Square
 from sweeper.learn.autograd_batch import AutogradBatch
 from sweeper.learn.data import Batches, training_sets
 from sweeper.learn.learner import initial_weights, network_of
@@ -344,3 +345,20 @@ def test_it_generalizes(trial: Make, how: dict[str, object]) -> None:
     one = trial(11, 105, target_test_accuracy=0.99, **(usual | how))
     (found,) = results([one])
     assert found.outcome is Outcome.GENERALIZED, found.curve.test_accuracy[-1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_linear_term_keeps_small_activations_in_every_precision(dtype: torch.dtype) -> None:
+    x = torch.tensor([0.0, 0.003, -0.01, 0.5], dtype=dtype)
+    exact = x.double() * (x.double() + 10)
+    slope = x.double() + 5
+    for inplace in (False, True):
+        summed, gradient = x.clone(), torch.ones_like(x)
+        out = summed if inplace else torch.empty_like(x)
+        Square(10.0).forward(summed, out)
+        torch.testing.assert_close(out.double(), exact, rtol=2 * torch.finfo(dtype).eps, atol=0)
+        if not inplace:
+            Square(10.0).backward_(gradient, summed)
+            torch.testing.assert_close(
+                gradient.double(), slope, rtol=2 * torch.finfo(dtype).eps, atol=0
+            )

@@ -161,6 +161,16 @@ def test_trials_are_named_by_the_text_of_the_module_where_they_use_it(spec: Path
     )
 
 
+def test_an_option_of_the_square_is_not_given_to_an_activation_of_ones_own(spec: Path) -> None:
+    swept = SPEC.replace("  loss:", "  activation: [square, cubed]\n  loss:")
+    spec.write_text(swept.replace("activation: cubed}", "linear_term: 0.5}"))
+    plan = open_sweep(spec).plan.to_pandas()
+    assert plan.groupby("activation")["linear_term"].unique().map(list).to_dict() == {
+        "cubed": [0.0],
+        "square": [0.5],
+    }
+
+
 def refusal(spec: Path) -> str:
     with pytest.raises(SpecError) as caught:
         check_modules(open_sweep(spec))

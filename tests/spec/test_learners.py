@@ -201,10 +201,30 @@ def test_every_rule_is_broken_by_something() -> None:
                                  {"layers": "residual", "heads": "transformer", "ridge": "residual",
                                   "causal": "transformer", "linear_term": "product"}
                                  .get(rule.field, "two_layer")]),
-            "loss": np.array(["stablemax"]), "batch_size": np.array([4]),
+            "loss": np.array(["stablemax"]), "batch_norm": np.array([True]),
+            "batch_size": np.array([1 if rule.field == "batch_norm" else 4]),
             "output_scale": np.array([0.0]), "output_multiplier": np.array([2.0]),
             "ridge": np.array([0.1]), "linear_term": np.array([0.1]), "layers": np.array([1]),
             "heads": np.array([3]), "embedding_size": np.array([4]),
             "warmup_steps": np.array([5]), "causal": np.array([False]),
         }  # fmt: skip
         assert np.asarray(rule.broken(trial)).all(), rule.when
+
+
+def test_a_slip_on_one_axis_blames_no_learner() -> None:
+    """What stands in for the other axes while those of the task are looked at has no learners."""
+    slipped = PLAIN.replace("learning_rate: 0.005", "learning_rate: -1")
+    for more in (
+        "  layers: [2, 3]\nmodel: {kind: residual}\n",
+        "training: {warmup_steps: 50}\n",
+        "  optimizer: [sgd]\ntraining: {momentum: 0.5}\n",
+    ):
+        with pytest.raises(SpecError) as caught:
+            open_text(slipped + more, "s.yaml")
+        assert [problem.place for problem in caught.value.problems] == ["axes.learning_rate"]
+
+
+def test_batch_norm_of_one_sample_is_refused() -> None:
+    more = "model: {kind: residual, layers: 2, batch_norm: true}\ntraining: {batch_size: 1}\n"
+    (told,) = [line for line in problems(more) if "batch_norm" in line]
+    assert "a single sample has no variance" in told

@@ -80,20 +80,27 @@ def make_packs(
 
 
 def estimated_seconds(plan: pa.Table) -> Numbers:
-    """Each trial's time to its horizon on one ordinary core, roughly; right in proportion."""
+    """Each trial's time to its horizon on one ordinary core, roughly.
+
+    As if all had the two-layer net: right in proportion among trials of one learner, while a
+    transformer takes ten times as long.
+    """
     (steps,) = _floats(plan, "max_steps")
     return steps * step_seconds(plan) + evaluations(plan, steps) * evaluation_seconds(plan)
 
 
 def step_seconds(plan: pa.Table) -> Numbers:
-    """Each trial's time for one training step: 6·n·K·M operations."""
+    """Each trial's time for one training step of the two-layer net: 6·n·K·M operations."""
     M, n, K, batch = _floats(plan, "group_order", "n_train", "hidden_size", "batch_size")
     n = np.where(batch > 0, np.minimum(n, batch), n)
     return 6 * n * K * M / _FLOPS_PER_SECOND + _STEP_SECONDS
 
 
 def evaluation_seconds(plan: pa.Table) -> Numbers:
-    """Each trial's time for one evaluation: 2·M²·K·M operations, of k operands 2·M^k·K·M."""
+    """Each trial's time for one evaluation of the two-layer net: 2·M²·K·M operations.
+
+    With k operands 2·M^k·K·M.
+    """
     M, K, operands = _floats(plan, "group_order", "hidden_size", "operands")
     return 2 * M ** (operands + 1) * K / _FLOPS_PER_SECOND + _EVALUATION_SECONDS
 

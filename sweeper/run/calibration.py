@@ -211,7 +211,10 @@ def _measure(timed: list[Trial], device: str) -> Iterator[Sample]:
 
 def _timed(trial: Trial, steps: int, device: str) -> Sample:
     """Train a trial for so many steps, as a worker does."""
-    short = replace(trial, max_steps=steps, stop_at_target=False)
+    short = replace(
+        trial, max_steps=steps, stop_at_target=False,
+        schedule="constant", warmup_steps=0,  # a warm-up may be longer, which cosine refuses
+    )  # fmt: skip
     began = time.perf_counter()
     provenance = Provenance("calibration", "", "")
     deliveries = list(work(_table([short]), [0], provenance, device, _loaded(short)))

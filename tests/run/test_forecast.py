@@ -130,6 +130,15 @@ def test_a_costly_sweep_is_calibrated_in_a_few_seconds() -> None:
     assert speed.seconds(plan, np.full(plan.num_rows, 1000.0)).min() > 0
 
 
+def test_schedules_with_a_warm_up_are_timed_for_fewer_steps(
+    trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "SECONDS", 0.1)
+    warmed = trial(schedule="cosine", warmup_steps=1000)
+    (sample,) = calibration._measure([warmed], "cpu")
+    assert sample.trial == warmed
+
+
 def test_samples_are_met_and_interpolated_between(trial: Callable[..., Trial]) -> None:
     cheap, middle, dear = trial(M=11, n=73), trial(M=23, n=183), trial(M=47, n=600)
     speed = Speed(

@@ -5,13 +5,16 @@ workers' claims on each other's memory and whatever else the machine does are me
 and the caller never loads torch.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from typing import TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -112,33 +115,27 @@ def calibrate(
             "modules": dict(modules or {}),
         }
     )
-    command = [sys.executable, "-m", "sweeper.run.calibration"]
-    pipe = subprocess.PIPE
     started = time.monotonic()
-    processes = [
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-        for _ in range(min(workers, _MAX_PROCESSES))
-    ]
+    processes = [_Process() for _ in range(min(workers, _MAX_PROCESSES))]
     try:
         for process in processes:
-            _tell(process, request)
-        devices = {_answer(process) for process in processes}
+            process.tell(request)
+        devices = {process.answer() for process in processes}
         boot_s = time.monotonic() - started
         if devices != {"cpu"}:
             raise NoCalibration(
                 f"workers would train on {', '.join(sorted(devices))}, and only CPUs are calibrated"
             )
         for process in processes:
-            _tell(process, "begin")
+            process.tell("begin")
         samples = [
             Sample(Trial.from_row(found.pop("trial")), **found)
             for process in processes
-            for found in json.loads(_answer(process))
+            for found in json.loads(process.answer())
         ]
     finally:
         for process in processes:
-            process.kill()
-            process.communicate()
+            process.end()
     return Speed(samples, boot_s)
 
 
@@ -150,27 +147,42 @@ def _chosen(plan: pa.Table) -> list[Trial]:
     return trials(plan.take(rows[places]))
 
 
-def _tell(process: "subprocess.Popen[str]", line: str) -> None:
-    assert process.stdin is not None
-    try:
-        process.stdin.write(line + "\n")
-        process.stdin.flush()
-    except BrokenPipeError:
-        _complain(process)
+class _Process:
+    """One that trains. What else it says goes to a file, which unlike a pipe never fills up."""
 
+    def __init__(self) -> None:
+        self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - see end
+        command = [sys.executable, "-m", "sweeper.run.calibration"]
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(
+            command, stdin=pipe, stdout=pipe, stderr=self._said, text=True
+        )
 
-def _answer(process: "subprocess.Popen[str]") -> str:
-    assert process.stdout is not None
-    line = process.stdout.readline().strip()
-    if not line:
-        _complain(process)
-    return line
+    def tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            self._complain()
 
+    def answer(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline().strip()
+        if not line:
+            self._complain()
+        return line
 
-def _complain(process: "subprocess.Popen[str]") -> None:
-    assert process.stderr is not None
-    said = process.stderr.read().strip().splitlines() or ["it said nothing"]
-    raise NoCalibration(f"a process that should train ended: {said[-1]}")
+    def end(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._said.close()
+
+    def _complain(self) -> None:
+        self._process.wait()
+        self._said.seek(0)
+        said = self._said.read().strip().splitlines() or ["it said nothing"]
+        raise NoCalibration(f"a process that should train ended: {said[-1]}")
 
 
 def _between(at: Numbers, known: Numbers, values: Numbers) -> Numbers:
@@ -211,7 +223,10 @@ def _measure(timed: list[Trial], device: str) -> Iterator[Sample]:
 
 def _timed(trial: Trial, steps: int, device: str) -> Sample:
     """Train a trial for so many steps, as a worker does."""
-    short = replace(trial, max_steps=steps, stop_at_target=False)
+    short = replace(
+        trial, max_steps=steps, stop_at_target=False,
+        schedule="constant", warmup_steps=0,  # a warm-up may be longer, which cosine refuses
+    )  # fmt: skip
     began = time.perf_counter()
     provenance = Provenance("calibration", "", "")
     deliveries = list(work(_table([short]), [0], provenance, device, _loaded(short)))
@@ -231,7 +246,7 @@ def _loaded(trial: Trial) -> dict[str, str]:
     return dict.fromkeys(trial.modules.split(), "")
 
 
-def _serve() -> None:
+def _serve(answers: TextIO) -> None:
     """Talk to `calibrate`: a request comes in, the device goes out; "begin", then the samples."""
     from sweeper.learn.train import usable_device
 
@@ -244,11 +259,14 @@ def _serve() -> None:
     import_modules(timed, request["modules"])
     if device == "cpu":
         _timed(timed[0], 1, device)  # first uses are slow
-    print(device, flush=True)
+    print(device, file=answers, flush=True)
     sys.stdin.readline()
     os.nice(request["niceness"])
-    print(json.dumps([asdict(sample) for sample in _measure(timed, device)]), flush=True)
+    samples = [asdict(sample) for sample in _measure(timed, device)]
+    print(json.dumps(samples), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    _serve()
+    with os.fdopen(os.dup(1), "w") as answers, contextlib.redirect_stdout(sys.stderr):
+        os.dup2(2, 1)  # users' modules may print, and what they call may write
+        _serve(answers)

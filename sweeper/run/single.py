@@ -33,7 +33,7 @@ class Single:
         fingerprint: By which the folder knows it; of older numerics the trial's own is another.
         record: Its record; None where it is only planned.
         curve: Its curve; None likewise.
-        modules: Texts of users' modules that its sweep was run with, by label.
+        modules: Texts of all users' modules that the folder keeps, by label.
     """
 
     trial: Trial
@@ -52,8 +52,8 @@ def open_trial(folder: ResultsFolder, prefix: str) -> Single:
     prefix = checked(prefix)
     if found := find(folder, prefix):
         record, curve = found
-        modules = _modules(folder, record["spec_digest"])
-        return Single(Trial.from_row(record), record["fingerprint"], record, curve, modules)
+        trial = Trial.from_row(record)
+        return Single(trial, record["fingerprint"], record, curve, _modules(folder))
     run = folder.latest_run()
     if run is None:
         raise ResultsError(f"{folder.path}: no run has begun here")
@@ -68,11 +68,12 @@ def open_trial(folder: ResultsFolder, prefix: str) -> Single:
             "the column fingerprint of the records, and `sweeper status` gives those of failures"
         )
     (trial,) = trials(plan.take([planned.index(name)]))
-    return Single(trial, name, None, None, _modules(folder, digest))
+    return Single(trial, name, None, None, _modules(folder))
 
 
-def _modules(folder: ResultsFolder, digest: str) -> dict[str, str]:
-    found = [UserModule(name, text) for name, text in folder.spec_modules(digest).items()]
+def _modules(folder: ResultsFolder) -> dict[str, str]:
+    """Of all specs: a record that was taken over names one that only its source has."""
+    found = [UserModule(name, text) for name, text in folder.modules()]
     return {module.label: module.text for module in found}
 
 

@@ -214,12 +214,23 @@ class ResultsFolder:
         Raises:
             ResultsError: One cannot be read.
         """
-        folder = pafs.FileSelector(f"{self.path}/specs/{digest}", allow_not_found=True)
-        found = {}
-        for info in self.filesystem.get_file_info(folder):
+        return dict(self._modules(f"specs/{digest}"))
+
+    def modules(self) -> list[tuple[str, str]]:
+        """The names and texts of the modules of all specs: of one name there may be several.
+
+        Raises:
+            ResultsError: One cannot be read.
+        """
+        return self._modules("specs")
+
+    def _modules(self, folder: str) -> list[tuple[str, str]]:
+        below = pafs.FileSelector(f"{self.path}/{folder}", allow_not_found=True, recursive=True)
+        found = []
+        for info in self.filesystem.get_file_info(below):
             if info.extension == "py":
                 try:
-                    found[info.base_name[:-3]] = self._read_bytes(info.path).decode()
+                    found.append((info.base_name[:-3], self._read_bytes(info.path).decode()))
                 except (ValueError, OSError) as error:
                     raise ResultsError(f"{info.path}: cannot read this module: {error}") from error
         return found

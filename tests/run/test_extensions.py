@@ -130,6 +130,18 @@ def test_a_module_runs_inline_and_under_ray(spec: Path) -> None:
     assert "it ended as" in said
 
 
+def test_a_record_that_was_taken_over_is_trained_again_with_its_module(spec: Path) -> None:
+    spec.write_text(SPEC.replace("hidden_size: 32", "hidden_size: 8"))
+    away, here = spec.parent / "away", spec.parent / "here"
+    ran("run", str(spec), "--results", str(away), "--executor", "inline")
+    spec.write_text(f"{spec.read_text()}reuse: ['{away / 'mine'}']\n")
+    ran("run", str(spec), "--results", str(here), "--executor", "inline")
+    records = ResultsFolder.at(here / "mine").records()
+    assert set(records["spec_digest"].to_pylist()) != {open_sweep(spec).digest}
+    said = ran("debug", str(here / "mine"), records["fingerprint"][0].as_py())
+    assert "it ended as" in said
+
+
 def test_planning_says_what_will_be_imported_and_imports_nothing(spec: Path) -> None:
     module = spec.with_name("my_learners.py")
     module.write_text(MODULE + "raise RuntimeError('imported')\n")

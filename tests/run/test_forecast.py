@@ -130,6 +130,41 @@ def test_a_costly_sweep_is_calibrated_in_a_few_seconds() -> None:
     assert speed.seconds(plan, np.full(plan.num_rows, 1000.0)).min() > 0
 
 
+def test_schedules_with_a_warm_up_are_timed_for_fewer_steps(
+    trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "SECONDS", 0.1)
+    warmed = trial(schedule="cosine", warmup_steps=1000)
+    (sample,) = calibration._measure([warmed], "cpu")
+    assert sample.trial == warmed
+
+
+PRINTING = """\
+import os, sys
+import torch
+from sweeper.learn.registry import activations
+print("out " * 50_000)
+print("err " * 50_000, file=sys.stderr)
+os.write(1, b"below")
+
+@activations.register("cubed")
+def cubed(x):
+    print("training")
+    return x**3
+"""
+
+
+def test_modules_may_print_while_they_are_timed(tmp_path: Path) -> None:
+    text = EARLY_STOPPING.replace("[11, 17]", "11").replace("count: 8", "count: 2")
+    text += "modules: [printing]\nmodel: {activation: cubed}\n"
+    sweep = open_text(text, tmp_path / "x", {"printing": PRINTING})
+    modules = {one.label: one.text for one in sweep.modules}
+    assert calibrate(sweep.plan, 1, "cpu", modules=modules).samples
+    raising = dict.fromkeys(modules, PRINTING + "1 / 0\n")
+    with pytest.raises(calibration.NoCalibration, match="ZeroDivisionError"):
+        calibrate(sweep.plan, 1, "cpu", modules=raising)
+
+
 def test_samples_are_met_and_interpolated_between(trial: Callable[..., Trial]) -> None:
     cheap, middle, dear = trial(M=11, n=73), trial(M=23, n=183), trial(M=47, n=600)
     speed = Speed(

@@ -95,8 +95,10 @@ class AutogradBatch:
         if self._batches:
             self._place_samples(self._sets.at(self._batches.draw()))
         network = self._network
-        with torch.enable_grad(), self._mixed():
-            outputs = network.training_outputs(self._values, self._inputs, self._shares)
+        with torch.enable_grad():
+            with self._mixed():
+                outputs = network.training_outputs(self._values, self._inputs, self._shares)
+            outputs = outputs.to(self.weights.dtype)  # the loss is no matrix product
             slopes = None
             if isinstance(network.loss, HandLoss):  # spares autograd a dozen small operations
                 slopes = self._slopes(network.loss, outputs.detach())
@@ -117,19 +119,22 @@ class AutogradBatch:
 
     @torch.no_grad()
     def evaluate(self) -> Metrics:
-        """Losses and accuracies over all tuples, the training and the test tuples apart."""
+        """Losses and accuracies over all tuples, the training and the test tuples apart.
+
+        In the weights' dtype, whatever that of the products in training.
+        """
         network, B = self._network, len(self._trials)
         labels = self._evaluation.labels
         T = labels.shape[1]
         found = self.weights.new_empty(B, 2, T)  # loss and correctness of every tuple
-        with self._mixed():
-            rows = max(self._sets.longest, _EVALUATED_TUPLES // B)  # no more room than training
-            for first in range(0, T, rows):
-                part = slice(first, first + rows)
-                inputs = self._every[part].expand(B, -1, -1)
-                outputs = _adjusted(network, network.outputs(self._values, inputs))
-                found[:, 0, part] = network.loss.values(outputs, labels[:, part])
-                found[:, 1, part] = outputs.max(2).indices.eq(labels[:, part])
+        rows = max(self._sets.longest, _EVALUATED_TUPLES // B)  # no more room than training
+        for first in range(0, T, rows):
+            part = slice(first, first + rows)
+            inputs = self._every[part].expand(B, -1, -1)
+            outputs = network.outputs(self._values, inputs).to(self.weights.dtype)
+            outputs = _adjusted(network, outputs)
+            found[:, 0, part] = network.loss.values(outputs, labels[:, part])
+            found[:, 1, part] = outputs.max(2).indices.eq(labels[:, part])
         return self._evaluation.metrics(found)
 
     def keep(self, alive: list[int]) -> Self:

@@ -127,7 +127,8 @@ class AutogradBatch:
         labels = self._evaluation.labels
         T = labels.shape[1]
         found = self.weights.new_empty(B, 2, T)  # loss and correctness of every tuple
-        rows = max(self._sets.longest, _EVALUATED_TUPLES // B)  # no more room than training
+        in_step = self._batches.largest if self._batches else self._sets.longest
+        rows = _evaluated_rows(in_step, B)
         for first in range(0, T, rows):
             part = slice(first, first + rows)
             inputs = self._every[part].expand(B, -1, -1)
@@ -154,6 +155,11 @@ class AutogradBatch:
         return torch.autocast(self.weights.device.type, self._product_dtype, enabled=reduced)
 
 
+def _evaluated_rows(in_step: int, B: int) -> int:
+    """Tuples of each trial evaluated at once: no more room than training, but for few trials."""
+    return max(in_step, _EVALUATED_TUPLES // B)
+
+
 def _views(flat: Tensor, parameters: "dict[str, Parameter]") -> dict[str, Tensor]:
     """Each parameter as a view (B, *shape) into flat weights (B, D)."""
     pieces = torch.split(flat, [one.size for one in parameters.values()], 1) if parameters else ()
@@ -178,13 +184,11 @@ def _loss(network: "Network", outputs: Tensor, labels: Tensor, shares: Tensor) -
 # ---------------------------------------------------------------- costs, without computing
 
 
-def _rehearsed(network: "Network", B: int) -> tuple[Tensor, Tensor]:
-    """The loss of one training step, and its weights, as shapes without values."""
-    one = network.trial
+def _rehearsed(network: "Network", B: int, n: int) -> tuple[Tensor, Tensor]:
+    """The loss of one training step of n samples, and its weights, as shapes without values."""
     with torch.device("meta"), torch.enable_grad():
         flat = torch.empty(B, sum(p.size for p in network.parameters.values()))
         kept = torch.empty(B, sum(p.size for p in network.buffers.values()))
-        n = samples_in_step(one)
         inputs = torch.empty(B, n, network.P, dtype=torch.int64)
         labels, shares = torch.empty(B, n, dtype=torch.int64), torch.empty(B, n)
         parameters = _views(flat.requires_grad_(), network.parameters)
@@ -196,7 +200,7 @@ def _rehearsed(network: "Network", B: int) -> tuple[Tensor, Tensor]:
 def step_flops(network: "Network") -> int:
     """Operations of the matrix products of one training step of one trial."""
     with FlopCounterMode(display=False) as counter:
-        torch.autograd.grad(*_rehearsed(network, 1))
+        torch.autograd.grad(*_rehearsed(network, 1, samples_in_step(network.trial)))
     flops: int = counter.get_total_flops()
     return flops
 
@@ -208,6 +212,20 @@ def batch_bytes(network: "Network", trials: int) -> int:
         network: Of a trial that all are as large as.
         trials: B.
     """
+    one = network.trial
+    weights = 4 * sum(p.size for p in network.parameters.values())
+    T: int = network.M**network.P
+    # an evaluation has no way back, but may be of more tuples than a step
+    rows = min(_evaluated_rows(samples_in_step(one), trials), T)
+    activations = _kept_bytes(network, trials, rows)
+    data = 8 * one.n_train * (network.P + 2) + 8 * T + (8 * T if one.label_noise else 0)
+    evaluation = 8 * T
+    # weights, their gradient in pieces and whole, two moments and their temporaries
+    return activations + trials * (6 * weights + data + evaluation) + 8 * T
+
+
+def _kept_bytes(network: "Network", B: int, n: int) -> int:
+    """What autograd keeps of a step of n samples, and temporaries."""
     saved: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -218,13 +236,5 @@ def batch_bytes(network: "Network", trials: int) -> int:
 
     held: list[Tensor] = []
     with saved_tensors_hooks(note, lambda tensor: tensor):
-        _rehearsed(network, trials)
-    one = network.trial
-    weights = 4 * sum(p.size for p in network.parameters.values())
-    T: int = network.M**network.P
-    data = 8 * one.n_train * (network.P + 2) + 8 * T + (8 * T if one.label_noise else 0)
-    largest = max((tensor.nbytes for tensor in held), default=0)
-    evaluation = 8 * T
-    # weights, their gradient in pieces and whole, two moments and their temporaries
-    kept = sum(saved.values()) + 2 * largest
-    return kept + trials * (6 * weights + data + evaluation) + 8 * T
+        _rehearsed(network, B, n)
+    return sum(saved.values()) + 2 * max((tensor.nbytes for tensor in held), default=0)

@@ -95,8 +95,10 @@ class AutogradBatch:
         if self._batches:
             self._place_samples(self._sets.at(self._batches.draw()))
         network = self._network
-        with torch.enable_grad(), self._mixed():
-            outputs = network.training_outputs(self._values, self._inputs, self._shares)
+        with torch.enable_grad():
+            with self._mixed():
+                outputs = network.training_outputs(self._values, self._inputs, self._shares)
+            outputs = outputs.to(self.weights.dtype)  # the loss is no matrix product
             slopes = None
             if isinstance(network.loss, HandLoss):  # spares autograd a dozen small operations
                 slopes = self._slopes(network.loss, outputs.detach())
@@ -117,19 +119,23 @@ class AutogradBatch:
 
     @torch.no_grad()
     def evaluate(self) -> Metrics:
-        """Losses and accuracies over all tuples, the training and the test tuples apart."""
+        """Losses and accuracies over all tuples, the training and the test tuples apart.
+
+        In the weights' dtype, whatever that of the products in training.
+        """
         network, B = self._network, len(self._trials)
         labels = self._evaluation.labels
         T = labels.shape[1]
         found = self.weights.new_empty(B, 2, T)  # loss and correctness of every tuple
-        with self._mixed():
-            rows = max(self._sets.longest, _EVALUATED_TUPLES // B)  # no more room than training
-            for first in range(0, T, rows):
-                part = slice(first, first + rows)
-                inputs = self._every[part].expand(B, -1, -1)
-                outputs = _adjusted(network, network.outputs(self._values, inputs))
-                found[:, 0, part] = network.loss.values(outputs, labels[:, part])
-                found[:, 1, part] = outputs.max(2).indices.eq(labels[:, part])
+        in_step = self._batches.largest if self._batches else self._sets.longest
+        rows = _evaluated_rows(in_step, B)
+        for first in range(0, T, rows):
+            part = slice(first, first + rows)
+            inputs = self._every[part].expand(B, -1, -1)
+            outputs = network.outputs(self._values, inputs).to(self.weights.dtype)
+            outputs = _adjusted(network, outputs)
+            found[:, 0, part] = network.loss.values(outputs, labels[:, part])
+            found[:, 1, part] = outputs.max(2).indices.eq(labels[:, part])
         return self._evaluation.metrics(found)
 
     def keep(self, alive: list[int]) -> Self:
@@ -147,6 +153,11 @@ class AutogradBatch:
     def _mixed(self) -> torch.autocast:
         reduced = self._product_dtype not in (None, self.weights.dtype)
         return torch.autocast(self.weights.device.type, self._product_dtype, enabled=reduced)
+
+
+def _evaluated_rows(in_step: int, B: int) -> int:
+    """Tuples of each trial evaluated at once: no more room than training, but for few trials."""
+    return max(in_step, _EVALUATED_TUPLES // B)
 
 
 def _views(flat: Tensor, parameters: "dict[str, Parameter]") -> dict[str, Tensor]:
@@ -173,13 +184,11 @@ def _loss(network: "Network", outputs: Tensor, labels: Tensor, shares: Tensor) -
 # ---------------------------------------------------------------- costs, without computing
 
 
-def _rehearsed(network: "Network", B: int) -> tuple[Tensor, Tensor]:
-    """The loss of one training step, and its weights, as shapes without values."""
-    one = network.trial
+def _rehearsed(network: "Network", B: int, n: int) -> tuple[Tensor, Tensor]:
+    """The loss of one training step of n samples, and its weights, as shapes without values."""
     with torch.device("meta"), torch.enable_grad():
         flat = torch.empty(B, sum(p.size for p in network.parameters.values()))
         kept = torch.empty(B, sum(p.size for p in network.buffers.values()))
-        n = samples_in_step(one)
         inputs = torch.empty(B, n, network.P, dtype=torch.int64)
         labels, shares = torch.empty(B, n, dtype=torch.int64), torch.empty(B, n)
         parameters = _views(flat.requires_grad_(), network.parameters)
@@ -191,7 +200,7 @@ def _rehearsed(network: "Network", B: int) -> tuple[Tensor, Tensor]:
 def step_flops(network: "Network") -> int:
     """Operations of the matrix products of one training step of one trial."""
     with FlopCounterMode(display=False) as counter:
-        torch.autograd.grad(*_rehearsed(network, 1))
+        torch.autograd.grad(*_rehearsed(network, 1, samples_in_step(network.trial)))
     flops: int = counter.get_total_flops()
     return flops
 
@@ -203,6 +212,20 @@ def batch_bytes(network: "Network", trials: int) -> int:
         network: Of a trial that all are as large as.
         trials: B.
     """
+    one = network.trial
+    weights = 4 * sum(p.size for p in network.parameters.values())
+    T: int = network.M**network.P
+    # an evaluation has no way back, but may be of more tuples than a step
+    rows = min(_evaluated_rows(samples_in_step(one), trials), T)
+    activations = _kept_bytes(network, trials, rows)
+    data = 8 * one.n_train * (network.P + 2) + 8 * T + (8 * T if one.label_noise else 0)
+    evaluation = 8 * T
+    # weights, their gradient in pieces and whole, two moments and their temporaries
+    return activations + trials * (6 * weights + data + evaluation) + 8 * T
+
+
+def _kept_bytes(network: "Network", B: int, n: int) -> int:
+    """What autograd keeps of a step of n samples, and temporaries."""
     saved: dict[int, int] = {}
 
     def note(tensor: Tensor) -> Tensor:
@@ -213,13 +236,5 @@ def batch_bytes(network: "Network", trials: int) -> int:
 
     held: list[Tensor] = []
     with saved_tensors_hooks(note, lambda tensor: tensor):
-        _rehearsed(network, trials)
-    one = network.trial
-    weights = 4 * sum(p.size for p in network.parameters.values())
-    T: int = network.M**network.P
-    data = 8 * one.n_train * (network.P + 2) + 8 * T + (8 * T if one.label_noise else 0)
-    largest = max((tensor.nbytes for tensor in held), default=0)
-    evaluation = 8 * T
-    # weights, their gradient in pieces and whole, two moments and their temporaries
-    kept = sum(saved.values()) + 2 * largest
-    return kept + trials * (6 * weights + data + evaluation) + 8 * T
+        _rehearsed(network, B, n)
+    return sum(saved.values()) + 2 * max((tensor.nbytes for tensor in held), default=0)

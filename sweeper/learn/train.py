@@ -54,7 +54,9 @@ def train(
     bits whatever else is in the pack; on a GPU in batches as large as its memory allows.
 
     Args:
-        pack: The trials. Learning rate, weight decay, n_train, seeds and horizon may differ.
+        pack: The trials. May differ: n_train, the split, both seeds, label noise and output scale;
+            learning rate and schedule, weight decay and momentum; horizon, `eval_every`, target
+            and what ends a trial earlier.
         device: A torch device.
         batch_size: Trials trained at once; by default 1 on a CPU, else what fits.
         dtype: Of weights and activations.

@@ -44,7 +44,8 @@ class Trial:
         target_test_accuracy: Reached at two evaluations in a row means generalized.
         stop_at_target: End the trial there.
         matmul_precision: Of what enters the matrix products: "float32", "tfloat32", "bfloat16".
-            Weights and optimizer are float32 always.
+            Weights and optimizer are float32 always; "bfloat16" leaves out evaluations and Muon's
+            Newton–Schulz products, which stay in the weights' dtype.
         give_up_after: Steps without progress on the test pairs after which a trial that has fitted
             its training pairs is stopped; 0 is never.
         operands: How many there are; 2 makes pairs.

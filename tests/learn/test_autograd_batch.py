@@ -11,7 +11,7 @@ from torch import Tensor
 from sweeper.learn import autograd_batch
 from sweeper.learn.autograd_batch import AutogradBatch
 from sweeper.learn.learner import initial_weights, network_of
-from sweeper.learn.losses import Loss
+from sweeper.learn.losses import CrossEntropy, Loss
 from sweeper.learn.network import Network, Parameter, constant, rows_of, uniform
 from sweeper.learn.networks.two_layer import TwoLayer
 from sweeper.learn.registry import losses, networks
@@ -220,3 +220,34 @@ def test_autograd_has_the_derivative_that_a_loss_has_written_out(trial: Make, na
         for network in (written, unwritten)
     )
     torch.testing.assert_close(one, other, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_of_bfloat16_are_the_products_alone(trial: Make, written: bool) -> None:
+    """Losses get outputs in the weights' dtype, and evaluations are those of float32."""
+    seen: list[torch.dtype] = []
+
+    class Watched(CrossEntropy if written else Loss):  # type: ignore[misc]
+        def values(self, outputs: Tensor, labels: Tensor) -> Tensor:
+            seen.append(outputs.dtype)
+            return CrossEntropy().values(outputs, labels)
+
+        def residual_(self, outputs: Tensor, labels: Tensor) -> Tensor:
+            seen.append(outputs.dtype)
+            return CrossEntropy().residual_(outputs, labels)
+
+    trials = pack(trial, loss="cross_entropy")
+    network = TwoLayer(trials[0])
+    network.loss = Watched()
+    weights = stacked(trials).float() * 2
+    mixed = AutogradBatch(network, trials, weights, torch.bfloat16)
+    first, adam = mixed.gradient(), torch.optim.Adam([weights], lr=0.02)
+    assert not torch.equal(first, AutogradBatch(network, trials, weights).gradient())
+    for _ in range(300):
+        weights.grad = mixed.gradient()
+        adam.step()
+    fitted = mixed.evaluate()
+    assert fitted.train_accuracy == [1.0] * 3
+    assert all(0 < loss < 0.01 for loss in fitted.train_loss)
+    assert fitted == AutogradBatch(network, trials, weights).evaluate()
+    assert set(seen) == {torch.float32}

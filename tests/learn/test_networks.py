@@ -211,23 +211,42 @@ def test_attention_s_operations_are_counted_too(trial: Make, name: str) -> None:
 
 
 def test_memory_is_estimated_from_above(trial: Make, kind: dict[str, Any]) -> None:
-    """By less than a factor of three, of what a step of two trials allocates at its peak."""
+    """By less than a factor of three, of what a step of four trials allocates at its peak."""
     wide = {"hidden_size": 128} | ({"embedding_size": 64} if "embedding_size" in kind else {})
     one = trial(23, 300, **kind | wide)
-    weights = torch.stack([initial_weights(one).float().flatten()] * 2)
-    batch = batch_of([one] * 2, weights)
+    weights = torch.stack([initial_weights(one).float().flatten()] * 4)
+    peak = allocated(batch_of([one] * 4, weights).gradient)
+    assert peak < network_of(one).batch_bytes(4, "cpu") < 3 * peak
+
+
+@pytest.mark.parametrize("batch", [1, 4, 40])
+def test_memory_of_an_evaluation_is_that_of_a_step_however_many_samples_there_are(
+    trial: Make, batch: int
+) -> None:
+    """Of mini-batches: an evaluation of n tuples at once would need far more than a step."""
+    kind = {"network": "residual", "layers": 3, "activation": "relu", "batch_size": 32}
+    one = trial(97, 5000, **kind)
+    weights = torch.stack([initial_weights(one).float().flatten()] * batch)
+    T, K, M = 97**2, 256, 97
+    evaluation = allocated(batch_of([one] * batch, weights).evaluate)
+    assert evaluation < network_of(one).batch_bytes(batch, "cpu")
+    few = max(32, 1024 // batch)
+    assert evaluation < batch * (4 * 4 * few * (K + M) + 64 * T) + 4 * weights.nbytes
+
+
+def allocated(call: Callable[[], object]) -> int:
+    """Bytes at the peak of a call, beyond those before."""
     with torch.profiler.profile(
         activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True
     ) as profile:
-        batch.gradient()
+        call()
     events = [
         event
         for event in profile.profiler.kineto_results.events()  # type: ignore[union-attr]
         if event.name() == "[memory]"
     ]
     ordered = sorted(events, key=lambda event: event.start_ns())
-    peak = max(np.cumsum([event.nbytes() for event in ordered]))
-    assert peak < network_of(one).batch_bytes(2, "cpu") < 3 * peak
+    return int(max(np.cumsum([event.nbytes() for event in ordered])))
 
 
 QUICK = {"hidden_size": 64, "learning_rate": 0.01, "weight_decay": 3e-3}

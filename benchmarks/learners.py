@@ -32,10 +32,10 @@ LEARNERS: list[Fields] = [
     {"network": "two_layer", "optimizer": "adamw"},
     {"network": "two_layer", "optimizer": "sgd", "momentum": 0.9},
     {"network": "two_layer", "optimizer": "muon", "momentum": 0.95, "nesterov": True},
-    {"network": "two_layer_embedded", "embedding_size": 128},
+    {"network": "two_layer_embedded", "embedding_size": 128, "learning_rate": 1e-3},
     {
         "network": "embedding", "embedding_size": 128, "hidden_size": 128, "activation": "relu",
-        "loss": "cross_entropy",
+        "loss": "cross_entropy", "learning_rate": 1e-3,
     },
     {"network": "product"},
     {"network": "complex"},

@@ -20,7 +20,7 @@ SIGNIFICANT = 0.05
 
 def draw(numbers: Numbers) -> dict[str, Figure]:
     """The phase diagram with its thresholds and lines, and the boundary with laws beside it."""
-    ((_, records),) = numbers.records.items()
+    records = numbers.records
     cells = with_dim(thresholds(records), "complex")
     fits = [fit_law(cells, form) for form in (Form.THEOREM_4, Form.POWER)]
     return {
@@ -31,7 +31,7 @@ def draw(numbers: Numbers) -> dict[str, Figure]:
 
 def judge(numbers: Numbers) -> list[Statement]:
     """Whether n_c grows as M log M, and whether the constant is that of the paper's code."""
-    ((_, records),) = numbers.records.items()
+    records = numbers.records
     cells = with_dim(thresholds(records), "complex")
     return [_growth(cells), _constant(cells)]
 

@@ -61,7 +61,7 @@ def write_page(results: str, out: Path) -> tuple[Path, list[str]]:
     shown, missing = [], []
     for figure in FIGURES:
         try:
-            numbers = measured(results, [figure.spec], figure.curves)
+            numbers = measured(results, figure.spec, figure.curves)
         except LookupError:
             missing.append(figure.spec)
             continue
@@ -83,10 +83,10 @@ def write_gallery(results: str, folder: Path) -> Iterator[Path]:
     """
     for figure in FIGURES:
         try:
-            numbers = measured(results, [figure.spec], figure.curves)
+            numbers = measured(results, figure.spec, figure.curves)
         except LookupError:
             continue
-        numbers.keep(folder / "numbers")
+        numbers.keep(folder / "numbers", figure.spec)
         for name, image in figure.draw(numbers).items():
             yield save(image, folder / f"{figure.key}_{name}.png")
     yield write(gallery_text(folder), folder / "README.md")
@@ -97,7 +97,7 @@ def gallery_text(folder: Path) -> str:
     shown = []
     for figure in FIGURES:
         try:
-            numbers = Numbers.kept(folder / "numbers", [figure.spec], figure.curves)
+            numbers = Numbers.kept(folder / "numbers", figure.spec)
         except FileNotFoundError:
             continue
         names = sorted(path.name for path in folder.glob(f"{figure.key}_*.png"))
@@ -107,7 +107,7 @@ def gallery_text(folder: Path) -> str:
 
 
 def _shown(figure: PaperFigure, numbers: Numbers, images: dict[str, str]) -> Shown:
-    records = numbers.records[figure.spec]
+    records = numbers.records
     full = bool(records["sweep"].str.endswith("_full").all())
     return Shown(figure, full, len(records), figure.judge(numbers), images)
 

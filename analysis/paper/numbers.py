@@ -1,7 +1,7 @@
 """The numbers behind a figure: small tables of records and curves, which the gallery keeps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import pandas as pd
@@ -21,67 +21,64 @@ class Numbers:
     """Of one figure.
 
     Attributes:
-        records: Of each of its sweeps, by the name of the spec's file; provenance left out.
-        curves: Of the same, where the figure shows any; else empty.
+        records: Of its sweep; provenance left out.
+        curves: Of the same, if the figure shows any.
     """
 
-    records: dict[str, pd.DataFrame]
-    curves: dict[str, pd.DataFrame] = field(default_factory=dict)
+    records: pd.DataFrame
+    curves: pd.DataFrame | None = None
 
-    def keep(self, folder: Path) -> None:
+    def keep(self, folder: Path, spec: str) -> None:
         """Write them as Parquet, one file a table."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, table in self._files().items():
-            table.to_parquet(folder / name, index=False, compression="zstd")
-
-    def _files(self) -> dict[str, pd.DataFrame]:
-        files = {f"{name}.parquet": table for name, table in self.records.items()}
-        return files | {f"{name}_curves.parquet": table for name, table in self.curves.items()}
+        for name in _TABLES:
+            if (table := getattr(self, name)) is not None:
+                table.to_parquet(_file(folder, spec, name), index=False, compression="zstd")
 
     @classmethod
-    def kept(cls, folder: Path, specs: Sequence[str], curves: Sequence[str] = ()) -> "Numbers":
+    def kept(cls, folder: Path, spec: str) -> "Numbers":
         """Read them again.
 
         Args:
             folder: Where `keep` wrote them.
-            specs: Names of the specs' files.
-            curves: Columns of the curves that the figure shows, as for `measured`.
+            spec: Name of the spec's file.
+
+        Raises:
+            FileNotFoundError: They were never kept.
         """
+        found = {name: _file(folder, spec, name) for name in _TABLES}
         return cls(
-            {name: pd.read_parquet(folder / f"{name}.parquet") for name in specs},
-            {name: pd.read_parquet(folder / f"{name}_curves.parquet") for name in specs if curves},
-        )
+            **{name: pd.read_parquet(path) for name, path in found.items()
+               if name == "records" or path.exists()}
+        )  # fmt: skip
 
 
-def measured(results: str, specs: Sequence[str], curves: Sequence[str] = ()) -> Numbers:
-    """The numbers of finished sweeps.
+_TABLES = [one.name for one in fields(Numbers)]
+
+
+def measured(results: str, spec: str, curves: Sequence[str] = ()) -> Numbers:
+    """The numbers of a finished sweep.
 
     Args:
-        results: Where their results folders lie.
-        specs: Names of the specs' files, which are those of the folders, or of the folders less
-            "_full".
+        results: Where its results folder lies.
+        spec: Name of the spec's file, which is that of the folder; one that ends in "_full", of
+            the full grid, comes first.
         curves: Columns of the curves to keep.
 
     Raises:
         ResultsError: A shard cannot be read; the message names it.
-        LookupError: A sweep has no records; the message is its name.
+        LookupError: The sweep has no records; the message is its name.
     """
-    found = {name: _folder(results, name) for name in specs}
-    records = {name: load(place) for name, place in found.items()}
-    for name, table in records.items():
-        if table.empty:
-            raise LookupError(name)
+    base = results.rstrip("/")
+    places = [f"{base}/{spec}_full", f"{base}/{spec}"]
+    place = next((one for one in places if ResultsFolder.at(one).shards()), None)
+    if place is None:
+        raise LookupError(spec)
     return Numbers(
-        {name: table.drop(columns=_PROVENANCE) for name, table in records.items()},
-        {
-            name: load_curves(place)[["fingerprint", "step", *curves]]
-            for name, place in found.items()
-            if curves
-        },
+        load(place).drop(columns=_PROVENANCE),
+        load_curves(place)[["fingerprint", "step", *curves]] if curves else None,
     )
 
 
-def _folder(results: str, name: str) -> str:
-    base = results.rstrip("/")
-    full = f"{base}/{name}_full"
-    return full if ResultsFolder.at(full).shards() else f"{base}/{name}"
+def _file(folder: Path, spec: str, table: str) -> Path:
+    return folder / (f"{spec}.parquet" if table == "records" else f"{spec}_{table}.parquet")

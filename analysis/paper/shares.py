@@ -16,7 +16,7 @@ from sweeper.tasks.predictions import CRITICAL_RATIO
 
 def draw(numbers: Numbers) -> dict[str, Figure]:
     """Shares over n/(M log M), one row an outcome, one column an order."""
-    ((_, records),) = numbers.records.items()
+    records = numbers.records
     orders = sorted(records["group_order"].unique())
     rates = sorted(records["learning_rate"].unique())
     colours = sns.color_palette("viridis", len(rates) + 1)
@@ -46,7 +46,7 @@ def draw(numbers: Numbers) -> dict[str, Figure]:
 
 def judge(numbers: Numbers) -> list[Statement]:
     """Whether larger learning rates need more pairs, within a seed."""
-    ((_, records),) = numbers.records.items()
+    records = numbers.records
     cells = thresholds(records).dropna(subset="n_c")
     return [_trend(part) for _, part in cells.astype({"n_c": float}).groupby("group_order")]
 

@@ -31,8 +31,9 @@ def _accuracies(
         words: Its values in words.
         title: Of a panel, a format of `panels`.
     """
-    ((name, records),) = numbers.records.items()
-    curves = numbers.curves[name].merge(records[["fingerprint", *panels, lines]], on="fingerprint")
+    records = numbers.records
+    assert numbers.curves is not None
+    curves = numbers.curves.merge(records[["fingerprint", *panels, lines]], on="fingerprint")
     parts = list(curves.groupby(panels))
     columns = min(3, len(parts))
     rows = -(-len(parts) // columns)
@@ -69,7 +70,7 @@ def _accuracies(
 
 def draw_widths(numbers: Numbers) -> dict[str, Figure]:
     """Test loss at the end over K, each optimizer at its best learning rate, every seed a dot."""
-    ((_, records),) = numbers.records.items()
+    records = numbers.records
     best = _at_best_rate(records)
     names = {"adam": "Adam", "muon": "Muon"}
     with styled():
@@ -93,7 +94,7 @@ def draw_widths(numbers: Numbers) -> dict[str, Figure]:
 
 def judge_widths(numbers: Numbers) -> list[Statement]:
     """Muon's test loss over Adam's at small K, seeds paired."""
-    ((_, records),) = numbers.records.items()
+    records = numbers.records
     best = _at_best_rate(records)
     losses = best.assign(log_loss=np.log(best["test_loss"])).pivot_table(
         "log_loss", ["hidden_size", "init_seed"], "optimizer"
@@ -145,7 +146,7 @@ def draw_weights(numbers: Numbers) -> dict[str, Figure]:
 
 def judge_weights(numbers: Numbers) -> list[Statement]:
     """Whether all three memorize first and generalize later."""
-    ((_, records),) = _with_weights(numbers).records.items()
+    records = _with_weights(numbers).records
     return [
         _groks(f"The net with {word.replace('$', '')} fits first and generalizes later.", runs)
         for value, word in _WEIGHTS.items()
@@ -154,10 +155,10 @@ def judge_weights(numbers: Numbers) -> list[Statement]:
 
 
 def _with_weights(numbers: Numbers) -> Numbers:
-    ((name, records),) = numbers.records.items()
+    records = numbers.records
     kind = np.where(records["ridge"] > 0, "solved", "real")
     kind = np.where(records["network"] == "complex", "complex", kind)
-    return Numbers({name: records.assign(weights=kind)}, numbers.curves)
+    return Numbers(records.assign(weights=kind), numbers.curves)
 
 
 def _groks(says: str, runs: pd.DataFrame) -> Statement:
@@ -186,11 +187,11 @@ _SCALES: dict[object, str] = {0.0: "$V = 0$ at first", 1.0: "ordinary $V$"}
 
 def draw_zero_init(numbers: Numbers) -> dict[str, Figure]:
     """Accuracies from both first values, one panel an order and size of the training set."""
-    ((name, records),) = numbers.records.items()
+    records = numbers.records
     shares = records.assign(share=(100 * records["train_fraction"]).round().astype(int))
     return {
         "trainings": _accuracies(
-            Numbers({name: shares}, numbers.curves),
+            Numbers(shares, numbers.curves),
             ["group_order", "share"], "output_scale", _SCALES, "$M = {group_order}$, {share} %",
         )
     }  # fmt: skip
@@ -198,17 +199,17 @@ def draw_zero_init(numbers: Numbers) -> dict[str, Figure]:
 
 def judge_zero_init(numbers: Numbers) -> list[Statement]:
     """Steps to generalize from zero-init over those from ordinary first values."""
-    ((_, records),) = numbers.records.items()
+    records = numbers.records
     return [_sooner("Zero-init of V starts feature learning sooner.", records, ["n_train"])]
 
 
 def draw_depth(numbers: Numbers) -> dict[str, Figure]:
     """Accuracies from both first values, one panel a depth and size of the training set."""
-    ((name, records),) = numbers.records.items()
+    records = numbers.records
     shares = records.assign(share=(100 * records["train_fraction"]).round().astype(int))
     return {
         "trainings": _accuracies(
-            Numbers({name: shares}, numbers.curves),
+            Numbers(shares, numbers.curves),
             ["share", "layers"], "output_scale", _SCALES, "{layers} layers, {share} % of the pairs",
         )
     }  # fmt: skip
@@ -216,7 +217,7 @@ def draw_depth(numbers: Numbers) -> dict[str, Figure]:
 
 def judge_depth(numbers: Numbers) -> list[Statement]:
     """Whether nets of each depth grok, and whether zero-init helps them."""
-    ((_, records),) = numbers.records.items()
+    records = numbers.records
     found = [
         _groks(f"A ReLU net of {layers} layers fits first and generalizes later.", runs)
         for layers, runs in records.groupby("layers")

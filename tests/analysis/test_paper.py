@@ -57,7 +57,7 @@ def test_a_boundary_agrees_with_m_log_m_only_if_it_grows_so(
     runs = records(
         grid(trial, law), lambda M, n, seed: 900 if n > law(M) * jitter(M, seed) else math.inf
     )
-    growth, constant = judge_boundary(Numbers({"x": runs}))
+    growth, constant = judge_boundary(Numbers(runs))
     if law is m_log_m:
         assert (growth.agreement, constant.agreement) == (Agreement.AGREES, Agreement.AGREES)
     else:
@@ -88,7 +88,7 @@ def test_a_trend_over_learning_rates_is_seen(
                 runs, lambda M, n, seed, n_c=n_c: 900 if n > n_c * (1 + seed / 20) else math.inf
             )
         )
-    (statement,) = judge_shares(Numbers({"x": pd.concat(parts, ignore_index=True)}))
+    (statement,) = judge_shares(Numbers(pd.concat(parts, ignore_index=True)))
     assert statement.agreement is agreement
 
 
@@ -114,7 +114,7 @@ def pairs(ratio: float, trial: Make, records: Records) -> pd.DataFrame:
 def test_zero_init_is_compared_within_pairs(
     ratio: float, agreement: Agreement, trial: Make, records: Records
 ) -> None:
-    (statement,) = trainings.judge_zero_init(Numbers({"x": pairs(ratio, trial, records)}))
+    (statement,) = trainings.judge_zero_init(Numbers(pairs(ratio, trial, records)))
     assert statement.agreement is agreement
     assert "8 pairs" in statement.statistic
 
@@ -132,7 +132,7 @@ def test_optimizers_are_compared_at_their_best_rates(trial: Make, records: Recor
     at_best = found["learning_rate"] == np.where(adam, 0.002, 0.02)  # each has its own
     loss = np.where(adam, 0.2, 0.1) * np.where(at_best, 1.0, 50.0) * (1 + found["init_seed"] / 50)
     found["test_loss"] = loss
-    (statement,) = trainings.judge_widths(Numbers({"x": found}))
+    (statement,) = trainings.judge_widths(Numbers(found))
     assert statement.agreement is Agreement.AGREES
     assert "0.50 [0.50, 0.50]" in statement.statistic
     assert "6 pairs" in statement.statistic
@@ -145,7 +145,7 @@ def test_runs_that_never_generalize_are_told(trial: Make, records: Records) -> N
     found = records(runs, lambda M, n, seed: 500)
     solved = (found["ridge"] > 0) & (found["init_seed"] == 1)
     found.loc[solved, ["outcome", "generalization_step"]] = ["memorized", pd.NA]
-    real, complex_, ridge = trainings.judge_weights(Numbers({"x": found}))
+    real, complex_, ridge = trainings.judge_weights(Numbers(found))
     assert (real.agreement, complex_.agreement) == (Agreement.AGREES, Agreement.AGREES)
     assert (ridge.agreement, ridge.why) == (Agreement.OPEN, "the others: 1 memorized")
     assert ridge.statistic.startswith("1 of 2 runs")
@@ -181,11 +181,9 @@ def test_the_page_shows_what_was_run_and_names_what_was_not(
     written = list(write_gallery(str(tmp_path), tmp_path / "gallery"))
     assert [path.name for path in written] == ["figure06_shares.png", "README.md"]
     assert written[-1].read_text() == gallery_text(tmp_path / "gallery")
-    again = measured(str(tmp_path), ["figure06"])
-    kept_again = Numbers.kept(tmp_path / "gallery" / "numbers", ["figure06"])
-    pd.testing.assert_frame_equal(
-        again.records["figure06"], kept_again.records["figure06"], check_dtype=False
-    )
+    again = measured(str(tmp_path), "figure06")
+    kept_again = Numbers.kept(tmp_path / "gallery" / "numbers", "figure06")
+    pd.testing.assert_frame_equal(again.records, kept_again.records, check_dtype=False)
 
 
 def test_without_sweeps_there_is_no_page(tmp_path: Path) -> None:

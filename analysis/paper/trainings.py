@@ -131,7 +131,7 @@ def _at_best_rate(records: pd.DataFrame) -> pd.DataFrame:
 _WEIGHTS: dict[object, str] = {
     "real": "real weights",
     "complex": "complex weights",
-    "solved": "real, $V$ solved",
+    "solved": "$V$ solved",
 }
 
 

@@ -117,6 +117,7 @@ def run_sweep(
                 device,
                 tracking,
                 sweep.module_texts,
+                sweep.spec.probing,
             )
             interrupt = _interrupt(progress, clock, budget)
             _describe(folder, sweep, provenance)

@@ -20,6 +20,7 @@ from analysis.figures.style import (
     ACCURACY_COLOURS,
     BLUE,
     GREY,
+    NOT_RUN,
     ORANGE,
     legend_below,
     message,
@@ -41,9 +42,10 @@ def strip(run: ProbedRun) -> Figure:
     """Frames of a run's neurons side by side, and its curves with the stages.
 
     Above, the spectrum by neuron: the share of ‖w‖² in each real irrep, neurons sorted by the irrep
-    that they end in. In the middle each neuron's energy, dots as large as what it adds to the
-    outputs, with the maxima of Theorem 2 as lines, M/8d_k for a real irrep and M/16d_k for the
-    others. Below, accuracies and the share of irreps covered against the step.
+    that they end in; grey where weight decay has left nothing. In the middle each neuron's energy,
+    dots as large as what it adds to the outputs, with the maxima of Theorem 2 as lines, M/8d_k for
+    a real irrep and M/16d_k for the others. Below, accuracies and the share of irreps covered
+    against the step.
 
     Args:
         run: As `load_probed_run` gives it; what its probes did not measure is left out.
@@ -139,11 +141,13 @@ def _has(run: ProbedRun, name: str) -> bool:
 
 
 def _order(run: ProbedRun) -> Places:
-    """Neurons by the irrep that they end in, the largest first within it."""
+    """Neurons by the irrep that they end in, the largest first within it; then those that are 0."""
     sizes = run.probes["neuron_size"][-1]
     if run.probes["neuron_share"] is None:
         return np.argsort(-sizes)
-    return np.lexsort([-sizes, run.probes["neuron_share"][-1].argmax(axis=1)])
+    shares = run.probes["neuron_share"][-1]
+    irreps = np.where(np.isnan(shares[:, 0]), shares.shape[1], shares.argmax(axis=1))
+    return np.lexsort([-sizes, irreps])
 
 
 def _draw(axes: Axes, run: ProbedRun, name: str, place: int, order: Places) -> AxesImage | None:
@@ -157,6 +161,7 @@ def _spectrum(axes: Axes, shares: Floats, irreps: Floats) -> AxesImage:
     image = axes.imshow(
         shares, aspect="auto", interpolation="nearest", cmap=ACCURACY_COLOURS, norm=Normalize(0, 1)
     )
+    axes.set_facecolor(NOT_RUN)  # weights of 0 have no share
     step = int(np.ceil(len(irreps) / 7))
     axes.xaxis.set_major_locator(FixedLocator(list(range(0, len(irreps), step))))
     axes.set_xticklabels([f"{irreps[i]:.0f}" for i in range(0, len(irreps), step)])

@@ -65,11 +65,15 @@ def dynamics_shown(location: str | Path, records: pd.DataFrame) -> DynamicsShown
     if summaries.empty:
         return None
     figures = draw_dynamics(location, records)
-    probed = records.merge(summaries[["fingerprint"]], on="fingerprint")
+    probed = records.drop(columns=["probes", "probe_s"]).merge(
+        summaries[["fingerprint", "probe_s"]], on="fingerprint"
+    )
+    spent = probed["probe_s"].sum()
+    besides = (records["wall_time_s"] - records["probe_s"]).sum()
     names = sorted(set(" ".join(summaries["probes"]).split()))
     words = (
         f"{len(probed):,} of {len(records):,} runs were probed ({', '.join(names)}), which took "
-        f"{summaries['probe_s'].sum() / max(probed['wall_time_s'].sum(), 1e-9):.0%} of their time."
+        f"{spent / max(spent + besides, 1e-9):.0%} of the time of training."
     )
     return DynamicsShown(
         words,

@@ -1,4 +1,4 @@
-"""`sweeper figures`, `sweeper report` and `sweeper paper`."""
+"""`sweeper figures`, `sweeper probes`, `sweeper report` and `sweeper paper`."""
 
 from pathlib import Path
 
@@ -34,7 +34,8 @@ def figures(
     """Draw the figures, as PNG and SVG.
 
     The phase diagram, the phases of learning over two axes, the boundary with its laws, the
-    collapse of the accuracies, and learning curves.
+    collapse of the accuracies, and learning curves; of sweeps with probes the stages of the runs,
+    and the irreps learned against the step.
     """
     from analysis import InputError
     from analysis.figures import AxesError, draw_all
@@ -49,6 +50,36 @@ def figures(
         raise click.BadParameter(str(error), param_hint="--dim") from None
     for path in paths:
         click.echo(path)
+
+
+@click.command(epilog=f"{EXAMPLE}sweeper probes results/dynamics 3fa2 --out film.gif")
+@folder_argument
+@click.argument("fingerprint")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help=".png, .svg or .pdf; or .gif, to see all frames move.  [default: in figures/]",
+)  # fmt: skip
+@complains
+def probes(results: str, fingerprint: str, out: Path | None) -> None:
+    """Draw one trial from inside: what its probes measured.
+
+    The spectrum of its neurons by irrep, their energies beside the maxima of the theory, and the
+    stages along its curves. The first digits of its fingerprint will do.
+    """
+    if out and out.suffix.lower() not in (".png", ".svg", ".pdf", ".gif"):
+        raise click.BadParameter(f"{out}: none of .png, .svg, .pdf and .gif", param_hint="--out")
+    from analysis.dynamics import load_probed_run
+    from analysis.figures import animate, save, strip
+
+    run = load_probed_run(results, fingerprint)
+    mark = run.record["fingerprint"][:8]
+    path = out or ResultsFolder.at(results).figures / f"probes-{mark}.png"
+    if path.suffix.lower() != ".gif":
+        click.echo(save(strip(run), path))
+    elif run.frames:
+        click.echo(animate(run, path))
+    else:
+        raise ResultsError(f"{run.record['fingerprint']} has no frames of its neurons to show")
 
 
 @click.command(epilog=f"{EXAMPLE}sweeper report results/quickstart")

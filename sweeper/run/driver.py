@@ -3,7 +3,6 @@
 import getpass
 import math
 import os
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -96,7 +95,7 @@ def run_sweep(
     """
     clock = time.monotonic()
     profile = profile or Profile(trials=False)
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    run_id = folder.new_run_id()
     provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
     trace = None
     with folder.lock(_holder(run_id)):

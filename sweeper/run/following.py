@@ -158,11 +158,17 @@ class Follower:
         fresh = [name for name in names if name not in self._shards]
         lost = len(names) - len(fresh) < len(self._shards)
         read = {name: self._folder.records_shard(name, _KEPT) for name in fresh}
+        # trials that failed, and were tried again
+        known_before = self._records["fingerprint"].combine_chunks()
+        again = any(
+            pc.any(pc.is_in(table["fingerprint"], value_set=known_before)).as_py()
+            for table in read.values()
+        )
         if fresh or lost:
             known = self._shards | read
             self._shards = {name: known[name] for name in names}
             self._records = self._folder.together(list(self._shards.values()), _KEPT)
-        if self._agenda is None or lost or run_id != self._run_id:
+        if self._agenda is None or lost or again or run_id != self._run_id:
             path = f"{self._folder.path}/specs/{digest}.yaml"
             sweep = open_text(self._folder.spec(digest), path, self._folder.spec_modules(digest))
             self._agenda, self._run_id = agenda_of(sweep, self._records), run_id

@@ -76,6 +76,7 @@ def run_sweep(
     console: Console,
     profile: Profile | None = None,
     budget: Budget = Budget(),
+    retry_failed: bool = False,
 ) -> Summary:
     """Run whatever of a sweep has no record yet.
 
@@ -87,6 +88,7 @@ def run_sweep(
         console: For people.
         profile: To be filled with where the time went, and kept as a trace.
         budget: What this run may spend.
+        retry_failed: Also run what has a record of a failure; the new record stands before it.
 
     Raises:
         ResultsError: The folder is in use, or cannot be read.
@@ -100,10 +102,10 @@ def run_sweep(
     trace = None
     with folder.lock(_holder(run_id)):
         with profile.span("read results"):
-            if reused := take_over(sweep, folder, run_id):
+            if reused := take_over(sweep, folder, run_id, retry_failed):
                 console.print(f"{reused:,} records taken over from {', '.join(sweep.spec.reuse)}")
-                _describe(folder, sweep, provenance)
-            whole = agenda = open_agenda(sweep, folder)
+                _describe(folder, sweep, provenance, retry_failed)
+            whole = agenda = open_agenda(sweep, folder, retry_failed)
         if budget.trials is not None:
             agenda = Limited(whole, budget.trials)
         interrupt, progress = None, _progress(console, agenda)
@@ -118,7 +120,7 @@ def run_sweep(
                 sweep.module_texts,
             )
             interrupt = _interrupt(progress, clock, budget)
-            _describe(folder, sweep, provenance)
+            _describe(folder, sweep, provenance, retry_failed)
             with Heartbeat(folder, run_id, agenda, interrupt, progress.say) as heartbeat:
                 _run(agenda, job, folder, open_executor, progress, profile, interrupt, heartbeat)
         with profile.span("count outcomes"):
@@ -205,7 +207,9 @@ def _progress(console: Console, agenda: Agenda) -> Progress:
     return Progress(console, agenda.unit, agenda.total, agenda.finished, agenda.cost)
 
 
-def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance) -> None:
+def _describe(
+    folder: ResultsFolder, sweep: Sweep, provenance: Provenance, retry_failed: bool
+) -> None:
     modules = {module.name: module.text for module in sweep.modules}
     folder.write_spec(provenance.spec_digest, sweep.text, modules)
     folder.write_run(
@@ -215,6 +219,7 @@ def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance) -> No
             "sweep": provenance.sweep,
             "spec_digest": provenance.spec_digest,
             "planned": sweep.plan.num_rows,
+            "retry_failed": retry_failed,
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "host": host(),
             "code_version": code_version(),

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ class RayExecutor:
                     num_samples=-1,
                     max_concurrent_trials=self.workers(job.resources),
                     reuse_actors=True,
-                    trial_name_creator=_name,
+                    trial_name_creator=feed.name,
                     trial_dirname_creator=_name,
                 ),
                 run_config=tune.RunConfig(
@@ -202,6 +202,7 @@ class _Feed(Here, Searcher):
         self._ledger, self._interrupt, self._observers = ledger, interrupt, observers
         self._out: dict[str, Pack] = {}
         self._ready: set[str] = set()
+        self._tune_trials: dict[str, TuneTrial] = {}
         self._mute_deaths = 0
         self.error: Exception | None = None
 
@@ -214,6 +215,11 @@ class _Feed(Here, Searcher):
         self._out[trial_id] = pack
         self._observers.start(trial_id, list(pack.rows))
         return {"pack": write_rows(pack.rows)}
+
+    def name(self, trial: TuneTrial) -> str:
+        """Names Tune's trial, and keeps it at hand: it alone is told why its worker died."""
+        self._tune_trials[trial.trial_id] = trial
+        return _name(trial)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Deliver what a worker has sent, and then tell the trackers."""
@@ -235,15 +241,16 @@ class _Feed(Here, Searcher):
         if result is not None:
             self.on_trial_result(trial_id, result)
         self._observers.end(trial_id, failed=error)
+        trial = self._tune_trials.pop(trial_id, None)
         pack = self._out.pop(trial_id, None)
         if pack is None or self.error or self._interrupt.requested:
             return
         try:
-            self._take_back(trial_id, pack, error)
+            self._take_back(trial_id, pack, _reason(trial) if error else None)
         except Exception as failure:  # as in `on_trial_result`
             self.error = failure
 
-    def _take_back(self, trial_id: str, pack: Pack, error: bool) -> None:
+    def _take_back(self, trial_id: str, pack: Pack, error: str | None) -> None:
         if error and trial_id not in self._ready:
             self._ledger.put_back(pack)
             self._mute_deaths += 1
@@ -254,7 +261,7 @@ class _Feed(Here, Searcher):
                     " there?"
                 )
         elif error:
-            self._ledger.lose(pack)
+            self._ledger.lose(pack, error)
         else:
             self._ledger.close(pack)
         self._ready.discard(trial_id)
@@ -277,6 +284,19 @@ class _StopWhen(Here, tune.Stopper):
 
     def stop_all(self) -> bool:
         return self._interrupt.requested or self._feed.error is not None
+
+
+def _reason(trial: TuneTrial | None) -> str:
+    """Why the worker of a Tune trial died, as far as Ray knows."""
+    text = ""
+    if trial is not None and trial.error_file:
+        with suppress(OSError):
+            text = Path(trial.error_file).read_text()
+    if "low on memory" in text:
+        return "its node ran low on memory"
+    if "SIGKILL" in text or "SYSTEM_ERROR" in text:
+        return "its process was killed or crashed; where memory runs out, the kernel kills"
+    return (text.strip().splitlines() or ["of an unknown cause"])[-1].strip()
 
 
 def _room(node: dict[str, float], resources: Resources) -> int:

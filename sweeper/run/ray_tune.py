@@ -39,6 +39,9 @@ from sweeper.store.provenance import Provenance
 REPORT_SECONDS = 1.0
 """A worker speaks up this often, with whatever it has finished."""
 
+RAYLET_SECONDS = 1.0
+"""Distance of two looks at whether this node's raylet lives."""
+
 MAX_MUTE_DEATHS = 6
 """So many workers in a row dead before they could train: it is the cluster, not a trial."""
 
@@ -277,13 +280,43 @@ class _StopWhen(Here, tune.Stopper):
     """Ends the whole run, on request or on an error; never a single pack."""
 
     def __init__(self, interrupt: Interrupt, feed: _Feed) -> None:
-        self._interrupt, self._feed = interrupt, feed
+        self._interrupt, self._feed, self._raylet = interrupt, feed, _Raylet()
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
+        if not self._feed.error and self._raylet.gone:
+            self._feed.error = ExecutorError(
+                "Ray's process on this node, the raylet, is gone: killed, perhaps by the kernel "
+                "where memory ran out; what was finished is kept, the same command goes on"
+            )
         return self._interrupt.requested or self._feed.error is not None
+
+
+class _Raylet:
+    """The process of Ray that a driver cannot outlive: it is ended some 10 s after it, unheard."""
+
+    def __init__(self) -> None:
+        here = ray.get_runtime_context().get_node_id()
+        (node,) = (one for one in ray.nodes() if one["NodeID"] == here)  # type: ignore[no-untyped-call]
+        self._address = node["NodeManagerAddress"], node["NodeManagerPort"]
+        self._asked = time.monotonic()
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody listens at its port; asked no more than once in RAYLET_SECONDS."""
+        now = time.monotonic()
+        if now - self._asked < RAYLET_SECONDS:
+            return False
+        self._asked = now
+        try:
+            socket.create_connection(self._address, timeout=RAYLET_SECONDS).close()
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            pass  # slow, or out of sockets: no proof
+        return False
 
 
 def _reason(trial: TuneTrial | None) -> str:

@@ -173,6 +173,8 @@ def _run(
         if not ledger.ended and not interrupt.requested:
             raise ExecutorError("the executor ended before all trials did")
     except Exception as error:
+        if isinstance(error, OSError):
+            error.add_note("what is finished is kept; once that is mended the same command goes on")
         error.add_note(f"the log is {log_file}")
         raise
     finally:

@@ -377,7 +377,8 @@ class ResultsFolder:
             self.filesystem.move(aside, f"{folder}/{base}")
             if lasting:
                 self._sync(folder)
-        except BaseException:
+        except BaseException as error:
+            error.add_note(f"{folder}/{base} could not be written")
             with suppress(OSError):
                 self.filesystem.delete_file(aside)
             raise

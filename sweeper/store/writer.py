@@ -28,7 +28,8 @@ class ShardWriter:
         Args:
             folder: Where the shards go.
             run_id: Makes their names differ from those of any other run.
-            wrote: Called after each shard with the Unix times between which it was written.
+            wrote: Called after each shard with the times between which it was written, by
+                the monotonic clock.
         """
         self._folder, self._run_id, self._wrote = folder, run_id, wrote
         self._shards = 0
@@ -80,9 +81,9 @@ class ShardWriter:
                 return
             name = f"{self._run_id}-{self._shards:06d}"
             records, curves = pa.concat_tables(self._records), pa.concat_tables(self._curves)
-            start = time.time()
+            start = time.monotonic()
             self._folder.write_shard(name, records, curves)
-            self._wrote(start, time.time())
+            self._wrote(start, time.monotonic())
             self._shards += 1
             self._records, self._curves = [], []
 

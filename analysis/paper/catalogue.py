@@ -72,7 +72,7 @@ FIGURES = (
     PaperFigure(
         "figure07", "Figure 7: the energy of learned features near the boundary", LI2, "figure07",
         "M 127, n 3225, lr 1e-3, 2e-3 and 5e-3",
-        "M 23, n 199 (2.76 M log M), K 256, lr 1e-3 to 1e-1, 4,000 steps, 4 seeds",
+        "M 23, n 176 to 199 (2.4 to 2.8 M log M), K 256, lr 1e-3 to 1e-1, 4,000 steps, 3 seeds",
         emergence.draw_energy, emergence.judge_energy, (), emergence.HEIGHT,
     ),
     PaperFigure(

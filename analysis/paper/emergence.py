@@ -8,12 +8,23 @@ from matplotlib.ticker import PercentFormatter
 
 from analysis.figures.style import PANEL, styled
 from analysis.paper.numbers import Numbers
-from analysis.paper.statements import Agreement, Statement, compared, counted, mean_of
+from analysis.paper.statements import (
+    Agreement,
+    Statement,
+    compared,
+    counted,
+    mean_of,
+    ratio_of,
+)
 from sweeper.store.records import Outcome
 
 GRADIENT = ("grad_features",)
 HEIGHT = ("height",)
 """Columns of the probes."""
+
+MUCH = 1.5
+"""From which ratio of energies on one is much higher."""
+_FEWEST = 3
 
 
 def draw_gradient(numbers: Numbers) -> dict[str, Figure]:
@@ -108,8 +119,9 @@ def draw_energy(numbers: Numbers) -> dict[str, Figure]:
         axes.set_ylim(bottom=0)
         axes.set_xlabel("learning rate")
         axes.set_ylabel("mean energy of the features, in $M/8$")
-        M, n = runs[["group_order", "n_train"]].iloc[0]
-        axes.set_title(f"$M = {M}$, $n = {n:,}$, $K = {runs['hidden_size'].iloc[0]}$")
+        M, K = runs[["group_order", "hidden_size"]].iloc[0]
+        sizes = ", ".join(map(str, sorted(runs["n_train"].unique())))
+        axes.set_title(f"$M = {M}$, $n$ = {sizes}, $K = {K}$")
         axes.legend()
         return {"energy": figure}
 
@@ -120,16 +132,23 @@ def judge_energy(numbers: Numbers) -> list[Statement]:
     height = np.log(runs["height"])
     grown = runs["outcome"] == Outcome.GENERALIZED
     says = "Near the boundary runs that memorize end at much higher energy than those that do not."
-    if grown.all() or not grown.any():
-        rest = f"all {len(runs)} runs {'generalize' if grown.all() else 'do not'}"
-        return [Statement(says, Agreement.OPEN, rest, "both kinds are needed")]
-    low, high = mean_of(height[grown], logarithms=True), mean_of(height[~grown], logarithms=True)
+    if min(grown.sum(), (~grown).sum()) < _FEWEST:
+        rest = f"{grown.sum()} of {len(runs)} runs generalize"
+        return [Statement(says, Agreement.OPEN, rest, "several of both kinds are needed")]
+    ratio = ratio_of(height[~grown], height[grown])
+    low, high = (np.exp(height[rows].mean()) for rows in (grown, ~grown))
     statistic = (
-        f"{high.between()} of M/8 for {high.count} runs that do not generalize, {low.between()} "
-        f"for {low.count} that do (95 %)"
+        f"{high:.2f} of M/8 for the {(~grown).sum()} runs that do not generalize, {low:.2f} for "
+        f"the {grown.sum()} that do: {ratio.between()} times (95 %); at least {MUCH} counts as much"
     )
-    agreement = Agreement.AGREES if high.low > low.high else Agreement.OPEN
-    why = "" if agreement is Agreement.AGREES else "the intervals overlap"
+    agreement = compared(ratio, MUCH, above=True)
+    if agreement is Agreement.DISAGREES and ratio.low > 1:
+        agreement = Agreement.OPEN
+    why = {
+        Agreement.AGREES: "",
+        Agreement.OPEN: "it is higher, but not by so much",
+        Agreement.DISAGREES: "it is not higher",
+    }[agreement]
     return [Statement(says, agreement, statistic, why), _memorizing_rates(runs)]
 
 

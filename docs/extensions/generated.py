@@ -1,8 +1,8 @@
-"""Tables of the reference that are made from the code.
+"""Tables of the reference that are made from the code, by these directives.
 
-    ```{spec-keys} Axes            keys of a part of a spec, from its JSON schema
-    ```{record-columns} records    columns of a data set, from its Arrow schema
-    ```{command} run               usage and options of a command, from click
+- spec-keys: keys of a part of a spec, such as Axes, from its JSON schema;
+- record-columns: columns of a data set, records or curves, from its Arrow schema;
+- command: usage, help and options of a command, from click.
 """
 
 import inspect
@@ -33,8 +33,16 @@ BOUNDS = (
     ("maximum", "to {}"),
     ("le", "to {}"),
 )
-PAGES = {"docs/learners.md": "[learners](/learners.md)", "docs/extending.md": "[extending](/extending.md)"}
-TYPES = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false"}
+PAGES = {
+    "docs/learners.md": "[learners](/learners.md)",
+    "docs/extending.md": "[extending](/extending.md)",
+}
+TYPES = {
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+    "boolean": "true or false",
+}
 
 
 class _Made(SphinxDirective):

@@ -15,6 +15,7 @@ They share a folder that has `specs/` and `docs/measured/` of the repository and
 import doctest
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import redirect_stdout
@@ -182,6 +183,13 @@ def whole(part: dict[str, Any]) -> dict[str, Any]:
 
 def examples(page: Path, reader: Reader) -> Iterator[Example]:
     return Sybil(parsers=reader.parsers()).parse(page).examples()
+
+
+@pytest.mark.slow
+def test_the_first_sweep_is_that_from_nothing(folder: Path) -> None:
+    shutil.rmtree(folder / "results")
+    for example in examples(DOCS / "tutorial" / "first-sweep.md", Reader(folder)):
+        example.evaluate()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))

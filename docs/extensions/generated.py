@@ -150,7 +150,7 @@ def _values(key: dict[str, Any]) -> str:
     if "const" in key or "enum" in key:
         return ", ".join(f"`{one}`" for one in key.get("enum", [key.get("const")]))
     if key["type"] == "array":
-        return f"list of {_values(key['items'])}"
+        return f"list of {_values(key['items'])}".replace("list of list", "list of lists")
     if key["type"] == "object":
         return "mappings from axes to a value or a list"
     bounds = [text.format(f"{key[bound]:,}") for bound, text in BOUNDS if bound in key]

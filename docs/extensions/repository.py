@@ -14,12 +14,12 @@ from sphinx.application import Sphinx
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 INCLUDE = re.compile(r"^```\{include\} (\S+)\n```$", re.MULTILINE)
-LINK = re.compile(r"\]\((?!\w+:|#|/)([^)#\s]+)((?:#[^)\s]*)?)\)")
+LINK = re.compile(r"\[([^\]]*)\]\((?!\w+:|#|/)([^)#\s]+)((?:#[^)\s]*)?)\)")
 
 
 def _including() -> dict[Path, str]:
-    """Each included file with the page that includes it."""
-    return {
+    """Files outside docs/ with the pages that stand for them."""
+    return {ROOT / "README.md": "/index.md"} | {
         (page.parent / name).resolve(): "/" + page.relative_to(DOCS).as_posix()
         for page in DOCS.rglob("*.md")
         for name in INCLUDE.findall(page.read_text())
@@ -27,12 +27,15 @@ def _including() -> dict[Path, str]:
 
 
 def _linked(text: str, folder: Path, pages: dict[Path, str]) -> str:
-    """The text of a file in `folder`, its links told from docs/."""
+    """The text of a file in `folder`, its links told from docs/; a folder is no place to go."""
 
     def told(match: re.Match[str]) -> str:
-        file = (folder / match[1]).resolve()
+        text, target, anchor = match.groups()
+        file = (folder / target).resolve()
+        if file.is_dir():
+            return text
         path = pages.get(file) or "/" + Path(os.path.relpath(file, DOCS)).as_posix()
-        return f"]({path}{match[2]})"
+        return f"[{text}]({path}{anchor})"
 
     return LINK.sub(told, text)
 

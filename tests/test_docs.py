@@ -41,6 +41,7 @@ from sweeper.store.results import ResultsFolder
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [
+    ROOT / "README.md",
     *sorted(DOCS.glob("tutorial/*.md")),
     *sorted(DOCS.glob("howto/*.md")),
     DOCS / "extending.md",
@@ -186,13 +187,14 @@ def examples(page: Path, reader: Reader) -> Iterator[Example]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_the_first_sweep_is_that_from_nothing(folder: Path) -> None:
     shutil.rmtree(folder / "results")
     for example in examples(DOCS / "tutorial" / "first-sweep.md", Reader(folder)):
         example.evaluate()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_does_what_it_says(page: Path, folder: Path) -> None:
     for example in examples(page, Reader(folder)):
         example.evaluate()

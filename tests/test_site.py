@@ -15,6 +15,7 @@ from markdown_it import MarkdownIt
 import analysis
 from sweeper.cli import main
 from sweeper.spec.schema import json_schema
+from sweeper.store.probes import PROBE_SCHEMA
 from sweeper.store.records import CURVE_SCHEMA, RECORD_SCHEMA
 
 ROOT = Path(__file__).parents[1]
@@ -94,7 +95,7 @@ def test_every_key_of_a_spec_is_in_the_reference(site: Path) -> None:
 
 def test_every_column_and_every_name_of_analysis_is_in_the_reference(site: Path) -> None:
     records = (site / "reference" / "records.html").read_text()
-    for name in [*RECORD_SCHEMA.names, *CURVE_SCHEMA.names]:
+    for name in [*RECORD_SCHEMA.names, *CURVE_SCHEMA.names, *PROBE_SCHEMA.names]:
         assert f'<span class="pre">{name}</span>' in records
     python = (site / "reference" / "python.html").read_text()
     assert [name for name in analysis.__all__ if f'id="analysis.{name}"' not in python] == []

@@ -1,7 +1,7 @@
 """Tables of the reference that are made from the code, by these directives.
 
 - spec-keys: keys of a part of a spec, such as Axes, from its JSON schema;
-- record-columns: columns of a data set, records or curves, from its Arrow schema;
+- record-columns: columns of a data set, records, curves or probes, from its Arrow schema;
 - command: usage, help and options of a command, from click.
 """
 
@@ -17,13 +17,15 @@ from sphinx.util.docutils import SphinxDirective
 from sweeper.cli import main
 from sweeper.spec.axes import AxisName
 from sweeper.spec.schema import json_schema
-from sweeper.store.columns import CURVE_COLUMNS, RECORD_COLUMNS
+from sweeper.store.columns import CURVE_COLUMNS, PROBE_COLUMNS, RECORD_COLUMNS
+from sweeper.store.probes import PROBE_SCHEMA
 from sweeper.store.records import CURVE_SCHEMA, RECORD_SCHEMA
 
 SCHEMA = json_schema()
 DATA_SETS = {
     "records": (RECORD_SCHEMA, RECORD_COLUMNS),
     "curves": (CURVE_SCHEMA, CURVE_COLUMNS),
+    "probes": (PROBE_SCHEMA, PROBE_COLUMNS),
 }
 BOUNDS = (
     ("exclusiveMinimum", "above {}"),
@@ -35,6 +37,8 @@ BOUNDS = (
 )
 PAGES = {
     "docs/learners.md": "[learners](/learners.md)",
+    "docs/probes.md": "[probes](/probes.md)",
+    "docs/dynamics.md": "[dynamics](/dynamics.md)",
     "docs/extending.md": "[extending](/extending.md)",
 }
 TYPES = {

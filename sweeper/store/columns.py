@@ -1,4 +1,4 @@
-"""What each column of records and curves means: docs/reference/records.md is made from this."""
+"""What each column of records, curves and probes means: docs/reference/records.md is made of it."""
 
 from typing import NamedTuple
 
@@ -21,7 +21,16 @@ _OF_CHOICES = {
     option.name: Column(f"{option.means}; of {', '.join(option.defaults)}") for option in OPTIONS
 } | {name: Column(means) for name, means in SETTINGS.items()}
 
-RECORD_COLUMNS = _OF_CHOICES | {
+_PROBED = {
+    "probes": Column("names of the probes that measured it; empty where none did"),
+    "probe_s": Column("of the trial: measuring", "seconds"),
+    "independent_step": Column("where stage II begins", "steps"),
+    "interactive_step": Column("where stage III begins", "steps"),
+    "settled_step": Column("where the weights have settled", "steps"),
+    "solution": Column("JSON of what `algebra` finds in the last weights: orders, forms, error, loss"),
+}
+
+RECORD_COLUMNS = _OF_CHOICES | _PROBED | {
     "fingerprint": Column("names the trial; the key of records and curves"),
     "sweep": Column("name of the spec"),
     "group": Column("H, by its canonical name; of an expression modulo 23 Z23 too"),
@@ -83,6 +92,9 @@ RECORD_COLUMNS = _OF_CHOICES | {
     "evaluation_s": Column("of these: evaluations", "seconds"),
     "device": Column("what it was trained on, such as cpu"),
     "pack_size": Column("trials of its pack, itself included", "trials"),
+    "irreps_covered": Column("at the end: irreps that enough neurons have learned", "irreps"),
+    "mean_purity": Column("at the end, of the neurons"),
+    "best_energy_share": Column("at the end: the highest neuron, over the maximum of its irrep"),
     "run_id": Column("names a file under `runs/` in the results folder"),
     "spec_digest": Column("names a file under `specs/` there"),
     "numerics": Column("version of the engine; raised when a change of it moves results"),
@@ -102,3 +114,48 @@ CURVE_COLUMNS = {
     "test_accuracy": Column("on clean labels", "share"),
 }
 """Of `curves/`, for every name in CURVE_SCHEMA."""
+
+PROBE_COLUMNS = (
+    {"fingerprint": Column("the trial's")}
+    | _PROBED
+    | {
+        "step": Column("of the measurement", "steps"),
+        "stage": Column("1 lazy, 2 independent, 3 interactive, 4 settled"),
+        "W_norm": Column("‖W‖"),
+        "V_norm": Column("‖V‖"),
+        "W_grad_norm": Column("of the loss's gradient, weight decay left out"),
+        "V_grad_norm": Column("the same of V"),
+        "W_change": Column("‖W_t − W_s‖/(‖W_s‖ (t − s)), s the measurement before", "1/step"),
+        "gradient_cosine": Column("mean over pairs of neurons, of their gradients"),
+        "energy_alignment": Column("mean cosine of a neuron's step with its energy's gradient"),
+        "feature_rank": Column("(tr A)²/‖A‖², A = F̃ᵀF̃"),
+        "grad_features": Column("‖G_F‖"),
+        "label_cosine": Column("of G_F with ỸỸᵀF̃ (Lemma 1)"),
+        "ridge_cosine": Column("of G_F with that of ridge regression"),
+        "ridge_ratio": Column("their norms"),
+        "ridge_distance": Column("‖V − V_ridge‖/‖V_ridge‖"),
+        "sample_off_diagonal": Column("of ‖F̃F̃ᵀ‖², off the diagonal", "share"),
+        "feature_off_diagonal": Column("of ‖F̃ᵀF̃‖², off the diagonal", "share"),
+        "height": Column("Ê of a neuron, mean over neurons", "M/8"),
+        "height_share": Column("over the maximum of the neuron's own irrep, mean"),
+        "at_maximum": Column("of the active neurons, within 10 % of that", "share"),
+        "best_energy_share": Column("the highest neuron, over the maximum of its irrep"),
+        "height_counts": Column("active neurons by height, 40 bins from 0 to 2"),
+        "irreps_covered": Column("irreps that enough neurons have learned", "irreps"),
+        "active_neurons": Column("those that add 1 % of what the largest adds, or more"),
+        "purity": Column("mean over neurons, of the irrep where it is largest"),
+        "dominant_share": Column("of ‖w‖² in that irrep, mean over neurons", "share"),
+        "irrep_neurons": Column("active neurons that have learned each irrep"),
+        "repelled": Column("of pairs of the largest neurons (Theorem 6)", "share"),
+        "alike_pairs": Column("of these, pairs that are alike"),
+        "alike_repelled": Column("of the pairs that are alike", "share"),
+        "irrep": Column("the R real irreps by their place in `sweeper groups`, of a complex pair the first"),
+        "irrep_height": Column("the maximum of each; 0 of the trivial one", "M/8"),
+        "frame_step": Column("at which neurons are kept one by one", "steps"),
+        "neuron": Column("the S neurons kept: those largest in the end"),
+        "neuron_size": Column("what each adds to the outputs, S numbers a frame"),
+        "neuron_height": Column("Ê of each, S a frame", "M/8"),
+        "neuron_share": Column("of each neuron's ‖w‖² in each irrep, S × R a frame", "share"),
+    }
+)
+"""Of `probes/`, for every name in PROBE_SCHEMA; docs/dynamics.md defines and explains them."""

@@ -3,7 +3,8 @@
 import torch
 from click.testing import CliRunner
 
-from benchmarks.dynamics import main, measured
+from benchmarks.dynamics.__main__ import main
+from benchmarks.dynamics.training import measured
 from benchmarks.setting import Shape, trial
 from sweeper.learn.learner import initial_weights
 from sweeper.learn.optimizers.adam import Adam
@@ -13,7 +14,7 @@ from sweeper.learn.two_layer import TwoLayerBatch
 
 def test_it_prints_what_it_measures() -> None:
     arguments = ["--group", "Z7", "--n-train", "30", "--hidden-size", "16", "--max-steps", "60"]
-    answer = CliRunner().invoke(main, [*arguments, "--rounds", "1"], catch_exceptions=False)
+    answer = CliRunner().invoke(main, ["one", *arguments, "--rounds", "1"], catch_exceptions=False)
     assert answer.exit_code == 0
     for said in (
         "energy_alignment",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.dynamics import algebra, gradient, notes, one
+from benchmarks.dynamics import algebra, covering, energy, gradient, interaction, layers, notes, one
 from benchmarks.dynamics.kept import Kept
 
 _PATH = click.Path(file_okay=False, path_type=Path)
@@ -26,7 +26,16 @@ def main(context: click.Context, measured: Path, figures: Path, draw_only: bool)
     context.obj = Kept(measured, figures, draw_only)
 
 
-for _command in (one.main, notes.main, gradient.main, algebra.main):
+for _command in (
+    one.main,
+    notes.main,
+    gradient.main,
+    energy.main,
+    covering.main,
+    interaction.main,
+    algebra.main,
+    layers.main,
+):
     main.add_command(_command)
 
 

@@ -5,14 +5,19 @@ epochs, K = 512, W ~ U(±1/√M) from a linear layer for each operand. Its publi
 rates, 0.01 in the sweep's log and 0.002 in the text beside it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import click
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
+from analysis.figures.style import PANEL, styled
 from benchmarks.dynamics.kept import Kept
 from benchmarks.dynamics.training import matrices, settled, trained
 from benchmarks.setting import Shape, trial
@@ -22,7 +27,18 @@ from sweeper.tasks.groups import group_named
 from sweeper.tasks.sum_potentials import coefficients
 
 TRAIN_FRACTION = 0.9
+EPOCHS = 10_000
 COLUMNS = ["learning_rate", "weight_decay"]
+SIGNS = dict(
+    zip(
+        FORMS,
+        (
+            r"$z_{\nu=i}\ast z_\xi$", r"$z_{\nu=i}\ast z_{syn,\alpha\beta}$",
+            r"$z_\nu\ast z_{syn}$", "other",
+        ),
+        strict=True,
+    )
+)  # fmt: skip
 
 
 def measure(
@@ -137,6 +153,47 @@ def _with_error(values: pd.Series) -> str:
     return f"{there.mean():{form}}{error}"
 
 
+def draw(found: pd.DataFrame) -> Figure:
+    """Orders of all frequencies, and forms of the factorable ones, against weight decay.
+
+    Args:
+        found: As `read` gives it.
+    """
+    rates = np.sort(found["learning_rate"].unique()).tolist()
+    order = found["order"].clip(upper=8).where(found["order"] >= 4, 3)
+    of_form = found["form"].isin(FORMS)
+    with styled():
+        figure = Figure(figsize=(2 * PANEL[0], 0.9 * PANEL[1] * len(rates)), layout="constrained")
+        panels = figure.subplots(len(rates), 2, squeeze=False, sharey=True)
+        for (left, right), rate in zip(panels, rates, strict=True):
+            here = found["learning_rate"] == rate
+            names = {3: "0 to 3", 4: "4", 5: "5", 6: "6", 7: "7", 8: "8 or more"}
+            _stack(left, found[here], order[here], names, "colorblind")
+            _stack(right, found[here & of_form], found.loc[here & of_form, "form"], SIGNS, "Set2")
+            left.set_ylabel(f"share, learning rate {rate:g}")
+        left.set_xlabel("weight decay")
+        right.set_xlabel("weight decay")
+        panels[0, 0].set_title(f"{found['group'].iloc[0]}: orders of the frequencies", loc="left")
+        panels[0, 1].set_title("forms of those of order 4 and 6 that factor", loc="left")
+        for axes in panels[-1]:
+            axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=3, fontsize=7.5)
+    return figure
+
+
+def _stack(
+    axes: Axes, rows: pd.DataFrame, kind: pd.Series, names: Mapping[Any, str], palette: str
+) -> None:
+    counts = pd.crosstab(rows["weight_decay"], kind)
+    shares_of = counts.div(counts.sum(axis=1), axis=0)
+    bottom = np.zeros(len(counts))
+    for name, colour in zip(names, sns.color_palette(palette, len(names)), strict=True):
+        height = shares_of[name].to_numpy() if name in shares_of else np.zeros(len(counts))
+        labels = [f"{decay:g}" for decay in counts.index]
+        axes.bar(labels, height, bottom=bottom, color=colour, label=names[name])
+        bottom += height
+    axes.set_ylim(0, 1)
+
+
 @click.command(name="algebra")
 @click.option("--group", default="Z23", show_default=True, help="Abelian.")
 @click.option("--hidden-size", default=512, show_default=True)
@@ -145,7 +202,7 @@ def _with_error(values: pd.Series) -> str:
     "--weight-decay", multiple=True, default=[1e-5, 5e-5, 1e-4, 2e-4, 5e-4], show_default=True
 )
 @click.option("--seeds", default=5, show_default=True)
-@click.option("--max-steps", default=10_000, show_default=True)
+@click.option("--max-steps", default=EPOCHS, show_default=True)
 @click.pass_obj
 def main(
     kept: Kept,
@@ -158,8 +215,8 @@ def main(
 ) -> None:
     """CoGO's table of solutions, and the orders of frequencies against weight decay."""
     rates = [(rate, decay) for rate in learning_rate for decay in weight_decay]
-    found = kept.frame(
-        f"algebra_{group}", lambda: measure(group, hidden_size, rates, seeds, max_steps)
-    )
+    name = f"algebra_{group}" if max_steps == EPOCHS else f"algebra_{group}_{max_steps}"
+    found = kept.frame(name, lambda: measure(group, hidden_size, rates, seeds, max_steps))
     found = read(found)
     show(found, Console(width=200))
+    kept.figure(name, draw(found))

@@ -133,7 +133,7 @@ def draw(found: pd.DataFrame, n: int, eta: float) -> Figure:
             line = pairs[(pairs["n"] == size) & (pairs["eta"] == eta)].groupby("K")["grad_features"]
             over_K.loglog(line.mean(), "o-", color=colour, markersize=4, label=f"n = {size}")
         over_K.set(xlabel="K", ylabel=r"$\|G_F\|$")
-        over_K.set_title(f"η = {eta:.2g}: falls with K", loc="left")
+        over_K.set_title(f"η = {eta:.2g}: falls from K ≈ n on", loc="left")
         over_K.legend()
         for axes, column, ideal in ((cosine, "label_cosine", 1), (ratio, "lemma_ratio", 1)):
             here = found[found["n"] == n]

@@ -23,6 +23,7 @@ from benchmarks.dynamics.training import settled, trained
 from benchmarks.setting import Shape, trial
 from sweeper.learn.learner import initial_weights
 from sweeper.learn.probes.layers import LayerProbe
+from sweeper.learn.probes.stages import Stage, stage_labels, stage_starts
 
 M, BATCH = 97, 128
 BOUNDS = {"change": 1e-3, "cosine": 0.6, "accuracy": 0.95, "grad_norm": 0.1}
@@ -51,27 +52,26 @@ def _run(
     fraction: float, weight_decay: float, seed: int, epochs: int
 ) -> Iterator[dict[str, object]]:
     n = round(fraction * M * M)
-    in_epoch = n // BATCH
     one = trial(
-        Shape(M, 128, n, epochs * in_epoch),
+        Shape(M, 128, n, epochs * in_epoch(fraction)),
         seed, split_seed=seed, network="embedding", embedding_size=128, activation="relu",
         loss="cross_entropy", learning_rate=0.001, weight_decay=weight_decay, batch_size=BATCH,
     )  # fmt: skip
     measured = sorted({*range(1, min(20, epochs) + 1), *range(2, epochs + 1, 2), epochs})
-    steps = [epoch * in_epoch for epoch in measured]
+    steps = [epoch * in_epoch(fraction) for epoch in measured]
     with settled():
         probe = LayerProbe(one, initial_weights(one).float())
         for step, metrics, weights in trained(one, steps):
             rows = {str(row["weights"]): row for row in probe.measure(step, weights)}
             found: dict[str, object] = {
                 "train_fraction": fraction, "weight_decay": weight_decay, "seed": seed,
-                "epoch": step // in_epoch, "train_accuracy": metrics.train_accuracy[0],
+                "epoch": step // in_epoch(fraction), "train_accuracy": metrics.train_accuracy[0],
                 "test_accuracy": metrics.test_accuracy[0], "train_loss": metrics.train_loss[0],
                 "test_loss": metrics.test_loss[0],
             }  # fmt: skip
             for name, row in rows.items():
                 found |= {f"{name}_norm": row["W_norm"], f"{name}_grad_norm": row["W_grad_norm"]}
-                found[f"{name}_change"] = float(row["W_change"]) * in_epoch  # type: ignore[arg-type]
+                found[f"{name}_change"] = float(row["W_change"]) * in_epoch(fraction)  # type: ignore[arg-type]
             yield found | {name: rows["W"][name] for name in OF_W}
 
 
@@ -87,6 +87,16 @@ def events(run: pd.DataFrame) -> dict[str, float]:
         return float(epoch[int(np.argmax(holds))]) if holds.any() else np.nan
 
     smooth = run["gradient_cosine"].rolling(11, center=True, min_periods=1).median()
+    labels = stage_labels(
+        {
+            "train_accuracy": run["train_accuracy"].tolist(),
+            "test_accuracy": run["test_accuracy"].tolist(),
+            "energy_alignment": run["energy_alignment"].tolist(),
+            "feature_rank": run["feature_rank"].tolist(),
+            "W_change": (run["W_change"] / in_epoch(float(run["train_fraction"].iloc[0]))).tolist(),
+        }
+    )
+    starts = stage_starts(epoch.tolist(), labels)
     return {
         "training pairs fitted (0.99)": first(run["train_accuracy"] >= 0.99),
         "test accuracy 0.5": first(run["test_accuracy"] >= 0.5),
@@ -110,7 +120,12 @@ def events(run: pd.DataFrame) -> dict[str, float]:
                 & (_grad_norm(run) > BOUNDS["grad_norm"])
             ).sum()
         ),
-    }
+    } | {f"our stage {stage} begins": float(starts.get(stage, np.nan)) for stage in Stage}
+
+
+def in_epoch(train_fraction: float) -> int:
+    """Steps of an epoch."""
+    return round(train_fraction * M * M) // BATCH
 
 
 def _grad_norm(run: pd.DataFrame) -> pd.Series:

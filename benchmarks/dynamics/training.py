@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -20,7 +21,7 @@ from sweeper.spec.trial import Trial
 def settled() -> Iterator[None]:
     """As in the engine: one thread, no subnormals, no gradients kept, freed memory kept."""
     train_pack([trial(Shape(5, 4, 10, 1))], "cpu")  # tells the C library, for good
-    with one_thread(), torch.no_grad():
+    with one_thread(), torch.no_grad(), np.errstate(invalid="ignore"):  # no test pairs: 0/0
         yield
 
 
@@ -72,6 +73,16 @@ def measured(
                 found = recorder.measure(step, weights)[0]
             found |= {"step": step, "train_accuracy": metrics.train_accuracy[0]}
             yield found | {"test_accuracy": metrics.test_accuracy[0]}, weights
+
+
+def spaced(last: int, count: int) -> list[int]:
+    """Steps from 1 to the last, evenly spaced in their logarithm; fewer where they coincide."""
+    return sorted({round(step) for step in np.geomspace(1, last, count)})
+
+
+def up_to(last: int, steps: Sequence[int]) -> list[int]:
+    """Those of the steps that come before the last, and the last."""
+    return [*(step for step in steps if step < last), last]
 
 
 def matrices(one: Trial, weights: Tensor) -> tuple[Tensor, Tensor]:

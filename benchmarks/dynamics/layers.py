@@ -32,7 +32,7 @@ SHOWN = (
 DRAWN = {
     "energy_alignment": "cosine with own energy's gradient",
     "label_cosine": "cosine of $G_F$ and $ỸỸ^T\\tilde H$",
-    "target_share": "share of $h_l$ that is the target's",
+    "target_share": "share of $h_l$ that depends on $a + b$ alone",
 }
 
 
@@ -84,13 +84,13 @@ def draw(found: pd.DataFrame) -> Figure:
                 for layer, colour in zip(layers, colours, strict=False):
                     rows = net[net["weights"] == layer]
                     axes.plot(rows["step"], rows[column], color=colour, linewidth=1.3, label=layer)
-                axes.set(xscale="log", ylim=(-0.25, 1.02))
-                if line is panels[0]:
+                axes.set(xscale="log", ylim=(-0.4, 1.02))
+                if name == names[0]:
                     axes.set_title(label, loc="left")
-                if line is panels[-1]:
+                if name == names[-1]:
                     axes.set_xlabel("step")
             line[0].set_ylabel(name.replace(", ", "\n", 1))
-            line[0].legend(fontsize=6.5, loc="lower left")
+            line[-1].legend(fontsize=6.5, loc="upper left")
     return figure
 
 

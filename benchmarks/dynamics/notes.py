@@ -23,12 +23,15 @@ from benchmarks.dynamics.training import settled, trained
 from benchmarks.setting import Shape, trial
 from sweeper.learn.learner import initial_weights
 from sweeper.learn.probes.layers import LayerProbe
-from sweeper.learn.probes.stages import Stage, stage_labels, stage_starts
+from sweeper.learn.probes.stages import Stage, Thresholds, stage_labels, stage_starts
 
 M, BATCH = 97, 128
 BOUNDS = {"change": 1e-3, "cosine": 0.6, "accuracy": 0.95, "grad_norm": 0.1}
 """Stage I: ‖ΔW‖/‖W‖ an epoch below `change`. II: accuracy below, cosine above theirs, ‖W‖ growing.
 III: accuracy and gradient norm above theirs."""
+
+SETTLED = Thresholds().change * 0.001 / 0.005
+"""Of docs/dynamics.md's stages: W_change that Adam makes is in proportion to the learning rate."""
 
 OF_W = (
     "gradient_cosine", "energy_alignment", "feature_rank", "grad_features", "label_cosine",
@@ -94,7 +97,8 @@ def events(run: pd.DataFrame) -> dict[str, float]:
             "energy_alignment": run["energy_alignment"].tolist(),
             "feature_rank": run["feature_rank"].tolist(),
             "W_change": (run["W_change"] / in_epoch(float(run["train_fraction"].iloc[0]))).tolist(),
-        }
+        },
+        Thresholds(change=SETTLED),
     )
     starts = stage_starts(epoch.tolist(), labels)
     return {

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 from rich.console import Console
 from rich.table import Table
 
@@ -126,6 +127,11 @@ def draw(trained_nets: pd.DataFrame, climbed: pd.DataFrame, irreps: int) -> Figu
             axes.axhline(irreps, color="black", linestyle=":", linewidth=0.8)
             axes.set(xscale="log", xlabel="K" if axes is not over_steps else "step")
             axes.legend(fontsize=7)
+        for axes in (over_K, alone):
+            axes.set_xlim(0.9 * min(widths), 1.1 * max(widths))
+            axes.xaxis.set_major_locator(FixedLocator(widths))
+            axes.xaxis.set_major_formatter("{x:.0f}")
+            axes.xaxis.set_minor_locator(NullLocator())
         over_steps.set(ylabel=f"irreps covered, of {irreps}")
         over_steps.set_title("training, 60 % of the pairs", loc="left")
         over_K.set_title(f"after {kept['step'].max():,} steps", loc="left")

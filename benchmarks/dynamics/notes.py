@@ -210,7 +210,7 @@ def _label(axes: Axes, label: str, scale: str) -> None:
 @click.command(name="notes")
 @click.option("--train-fraction", multiple=True, default=[0.4, 0.5], show_default=True)
 @click.option("--weight-decay", default=1e-3, show_default=True)
-@click.option("--seeds", default=3, show_default=True)
+@click.option("--seeds", default=1, show_default=True)
 @click.option("--epochs", default=550, show_default=True)
 @click.pass_obj
 def main(

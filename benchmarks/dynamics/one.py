@@ -17,6 +17,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.dynamics.energy import NEARLY_FLAT
 from benchmarks.dynamics.training import matrices, measured
 from benchmarks.setting import Shape, trial
 from benchmarks.timing import interleaved, one_thread, seconds_of
@@ -35,9 +36,6 @@ from sweeper.tasks.task import task_of
 
 ROUNDS = 5
 """Trainings with each set of probes, in turn."""
-
-NEARLY_FLAT = 0.05
-"""Of a learned neuron, a curvature that counts as 0, over 4E."""
 
 TIMED_STEPS = 600
 """Of each."""

@@ -70,7 +70,7 @@ def measured(
         last = step == one.max_steps
         if recorder and (step < one.eval_every or count % every == 0 or last):
             with torch.inference_mode():
-                found = recorder.measure(step, weights)[0]
+                found = recorder.measure(step, recorder.look(weights))[0]
             found |= {"step": step, "train_accuracy": metrics.train_accuracy[0]}
             yield found | {"test_accuracy": metrics.test_accuracy[0]}, weights
 

@@ -226,7 +226,7 @@ def test_with_one_hidden_layer_they_are_the_probes_of_the_two_layer_net() -> Non
         return torch.cat([W, V.T])
 
     recorder = Recorder([twin], laid_out(first), ("stages", "gradient", "irreps"))
-    expected = recorder.measure(5, laid_out(now))[0]
+    expected = recorder.measure(5, recorder.look(laid_out(now)))[0]
     for name in ("W_norm", "W_grad_norm", "W_change", "feature_rank", "label_cosine"):
         assert row[name] == pytest.approx(expected[name])
     assert row["grad_features"] == pytest.approx(2 * expected["grad_features"])  # type: ignore[operator]

@@ -187,7 +187,9 @@ def _stack(
     shares_of = counts.div(counts.sum(axis=1), axis=0)
     bottom = np.zeros(len(counts))
     for name, colour in zip(names, sns.color_palette(palette, len(names)), strict=True):
-        height = shares_of[name].to_numpy() if name in shares_of else np.zeros(len(counts))
+        if name not in shares_of:
+            continue
+        height = shares_of[name].to_numpy()
         labels = [f"{decay:g}" for decay in counts.index]
         axes.bar(labels, height, bottom=bottom, color=colour, label=names[name])
         bottom += height

@@ -129,17 +129,18 @@ def draw_energy(numbers: Numbers) -> dict[str, Figure]:
 def judge_energy(numbers: Numbers) -> list[Statement]:
     """Whether memorizing runs end higher, and whether large rates are those that memorize."""
     runs = _ended(numbers)
+    runs = runs[runs["outcome"].isin([Outcome.GENERALIZED, Outcome.MEMORIZED])]
     height = np.log(runs["height"])
     grown = runs["outcome"] == Outcome.GENERALIZED
     says = "Near the boundary runs that memorize end at much higher energy than those that do not."
     if min(grown.sum(), (~grown).sum()) < _FEWEST:
-        rest = f"{grown.sum()} of {len(runs)} runs generalize"
+        rest = f"{grown.sum()} runs generalize, {(~grown).sum()} memorize"
         return [Statement(says, Agreement.OPEN, rest, "several of both kinds are needed")]
     ratio = ratio_of(height[~grown], height[grown])
     low, high = (np.exp(height[rows].mean()) for rows in (grown, ~grown))
     statistic = (
-        f"{high:.2f} of M/8 for the {(~grown).sum()} runs that do not generalize, {low:.2f} for "
-        f"the {grown.sum()} that do: {ratio.between()} times (95 %); at least {MUCH} counts as much"
+        f"{high:.2f} of M/8 for the {(~grown).sum()} runs that memorize, {low:.2f} for the "
+        f"{grown.sum()} that generalize: {ratio.between()} times (95 %); from {MUCH} on it is much"
     )
     agreement = compared(ratio, MUCH, above=True)
     if agreement is Agreement.DISAGREES and ratio.low > 1:
@@ -153,7 +154,7 @@ def judge_energy(numbers: Numbers) -> list[Statement]:
 
 
 def _memorizing_rates(runs: pd.DataFrame) -> Statement:
-    """Rates that do not generalize over those that do, within each seed."""
+    """Rates that memorize over those that generalize, within each seed."""
     says = "There it is the large learning rates that memorize."
     outcome = np.where(runs["outcome"] == Outcome.GENERALIZED, "grown", "not")
     rates = (
@@ -165,14 +166,14 @@ def _memorizing_rates(runs: pd.DataFrame) -> Statement:
         return Statement(says, Agreement.OPEN, "no seed has both kinds", "both are needed")
     ratio = mean_of(rates["not"] - rates["grown"], logarithms=True)
     statistic = (
-        f"the rates that do not generalize are {ratio.between(1)} times those that do, geometric "
+        f"the rates that memorize are {ratio.between(1)} times those that generalize, geometric "
         f"means, 95 % over {ratio.count} seeds"
     )
     found = compared(ratio, 1.0, above=True)
     why = {
         Agreement.AGREES: "",
-        Agreement.OPEN: "rates that are too small do not generalize within the horizon either",
-        Agreement.DISAGREES: "it is the small rates that do not, within the horizon",
+        Agreement.OPEN: "within the horizon rates that are too small memorize, too",
+        Agreement.DISAGREES: "it is the small rates that memorize, within the horizon",
     }
     return Statement(says, found, statistic, why[found])
 

@@ -164,7 +164,7 @@ def _run(
             profile.span("hand out packs and wait"),
             interrupt,
             progress,
-            ShardWriter(folder, run_id, profile.wrote) as writer,
+            ShardWriter(folder, run_id, profile.wrote, progress.say) as writer,
         ):
             ledger = Ledger(agenda, profile.workers, job.provenance, writer, progress, profile)
             heartbeat.follow(ledger)

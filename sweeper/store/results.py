@@ -2,6 +2,7 @@
 
     results/<name>/
       records/<run>-000000.parquet   one row a trial; a shard here is what makes its trials finished
+  records/<run>-000001-to-000032.parquet   several shards as one, in their place (store/shards.py)
       curves/<run>-000000.parquet    the same trials' curves; counts only with its records shard
       runs/<run>.json                who ran what, where and when
       state/<run>.json               where a run stands or how it ended, kept fresh by its driver
@@ -22,9 +23,10 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -40,6 +42,23 @@ from sweeper.store.records import (
     RECORD_SCHEMA,
     SCHEMA_VERSION,
 )
+from sweeper.store.shards import (
+    SUFFIX,
+    Shard,
+    counting,
+    holders,
+    part,
+    rows_metadata,
+    rows_of,
+)
+
+DATASETS = ("records", "curves")
+"""Folders of shards, each with a file of every shard: the records, which commit it, first."""
+
+_WHOLE = ("records", "curves")
+"""Those that have a row of every trial, and so a file of every shard."""
+
+_ROW_GROUP_BYTES = 32_000_000
 
 
 class ResultsError(Exception):
@@ -117,8 +136,11 @@ class ResultsFolder:
         return self.together([self.records_shard(name, columns) for name in self.shards()], columns)
 
     def shards(self) -> list[str]:
-        """The file names of all shards, in the order of writing; what is in one never changes."""
-        return [path.rpartition("/")[2] for path in self._list("records", ".parquet")]
+        """The file names of all shards that count, in the order of writing.
+
+        Each can be read from then on, and has the same rows, though its file may be replaced.
+        """
+        return counting(self._names("records"))
 
     def records_shard(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """The records in one shard.
@@ -144,14 +166,14 @@ class ResultsFolder:
         """
         return self._read("curves", name, CURVE_SCHEMA, columns)
 
-    def together(self, shards: list[pa.Table], columns: list[str] | None = None) -> pa.Table:
+    def together(self, tables: list[pa.Table], columns: list[str] | None = None) -> pa.Table:
         """The records of several shards as one table; none is an empty table.
 
         Raises:
             ResultsError: A trial has two records.
         """
         schema = RECORD_SCHEMA if columns is None else pa.schema(map(RECORD_SCHEMA.field, columns))
-        table = pa.concat_tables(shards) if shards else schema.empty_table()
+        table = pa.concat_tables(tables) if tables else schema.empty_table()
         if "fingerprint" in table.column_names:
             self._check_unique(table["fingerprint"])
         return table
@@ -242,6 +264,17 @@ class ResultsFolder:
             raise ResultsError(f"{path}: cannot read this run: {error}") from error
         return found
 
+    def _names(self, kind: str) -> list[str]:
+        """The names of all files of a data set.
+
+        A listing may miss both a file that is deleted meanwhile and the one that replaces it, but
+        the listing before has one of them: two that agree have missed nothing.
+        """
+        paths, before = self._list(kind, SUFFIX), None
+        while paths != before:
+            paths, before = self._list(kind, SUFFIX), paths
+        return [path.rpartition("/")[2] for path in paths]
+
     def _list(self, folder: str, suffix: str) -> list[str]:
         selector = pafs.FileSelector(f"{self.path}/{folder}", allow_not_found=True)
         found = [info.path for info in self.filesystem.get_file_info(selector)]
@@ -252,16 +285,22 @@ class ResultsFolder:
         )
 
     def _read(self, kind: str, name: str, schema: pa.Schema, columns: list[str] | None) -> pa.Table:
-        path = f"{self.path}/{kind}/{name}"
-        try:
-            with pq.ParquetFile(path, filesystem=self.filesystem) as shard:
-                found = shard.schema_arrow
-                _check_schema(path, kind, found, schema)
-                wanted = pa.schema(schema if columns is None else map(schema.field, columns))
-                there = [name for name in wanted.names if name in found.names]
-                return _with_defaults(shard.read(columns=there), wanted, schema.metadata)
-        except (pa.ArrowException, OSError) as error:
-            raise ResultsError(f"{path}: cannot read this shard: {error}") from error
+        file: str | None = name
+        while file is not None:
+            path = f"{self.path}/{kind}/{file}"
+            try:
+                with pq.ParquetFile(path, filesystem=self.filesystem) as shard:
+                    found = shard.schema_arrow
+                    _check_schema(path, kind, found, schema)
+                    wanted = pa.schema(schema if columns is None else map(schema.field, columns))
+                    there = [name for name in wanted.names if name in found.names]
+                    table = part(shard.read(columns=there), found, file, name)
+                    return _with_defaults(table, wanted, schema.metadata)
+            except (pa.ArrowException, OSError) as error:
+                failure = ResultsError(f"{path}: cannot read this shard: {error}")
+                failure.__cause__ = error
+                file = holders([file], self.shards()).get(file)
+        raise failure
 
     def _check_unique(self, fingerprints: pa.ChunkedArray) -> None:
         counts = pc.value_counts(fingerprints)
@@ -289,6 +328,98 @@ class ResultsFolder:
         """
         self._write_parquet(f"curves/{name}.parquet", curves.cast(CURVE_SCHEMA))
         self._write_parquet(f"records/{name}.parquet", records.cast(RECORD_SCHEMA))
+
+    def shard_bytes(self, some: Sequence[Shard]) -> int:
+        """Bytes of the files of some shards."""
+        names = [f"{kind}/{one.stem}{SUFFIX}" for kind in DATASETS for one in some]
+        found = self.filesystem.get_file_info([f"{self.path}/{name}" for name in names])
+        return sum(info.size or 0 for info in found)
+
+    def compact(self, some: Sequence[Shard]) -> Shard:
+        """Put shards of one run into one; readers see every row once at any moment.
+
+        Like a new shard it is written aside, and its records are moved into place last: from then
+        on it counts, and the others, which are deleted, do not. For the run's own driver, beside
+        `write_shard`; no shard may be given to two calls at a time.
+
+        Args:
+            some: Whose numbers follow one another.
+
+        Returns:
+            The new shard.
+
+        Raises:
+            ResultsError: One cannot be read.
+            OSError: The new one cannot be written; all others still count.
+        """
+        if any(one.last + 1 != other.first for one, other in pairwise(some)):
+            raise ValueError(f"the numbers of {[one.stem for one in some]} do not follow")
+        whole = Shard(some[0].run, some[0].first, some[-1].last)
+        for kind in reversed(DATASETS):
+            self._write_together(kind, some, whole)
+        self._delete_replaced(whole.run)
+        return whole
+
+    def _write_together(self, kind: str, parts: Sequence[Shard], whole: Shard) -> None:
+        """One file of a data set from several, a few row groups in memory at a time."""
+        paths: list[str] = []
+        rows: list[int] = []
+        for one in parts:
+            path = f"{self.path}/{kind}/{one.stem}{SUFFIX}"
+            if kind not in _WHOLE and not self._there(path):  # no trial of it has any
+                rows += [0] * (one.last - one.first + 1)
+                continue
+            with self._opened(path) as file:
+                rows += rows_of(file.schema_arrow, file.metadata.num_rows)
+                schema = file.schema_arrow
+            paths.append(path)
+        if not paths:
+            return
+        schema = schema.with_metadata(schema.metadata | rows_metadata(rows))
+        with (
+            self._aside(f"{kind}/{whole.stem}{SUFFIX}") as stream,
+            pq.ParquetWriter(stream, schema, compression="zstd") as writer,
+        ):
+            waiting: list[pa.Table] = []
+            for path in paths:
+                with self._opened(path) as file:
+                    for group in range(file.num_row_groups):
+                        waiting.append(file.read_row_group(group).cast(schema))
+                        if sum(table.nbytes for table in waiting) >= _ROW_GROUP_BYTES:
+                            writer.write_table(pa.concat_tables(waiting))
+                            waiting = []
+            if waiting:
+                writer.write_table(pa.concat_tables(waiting))
+
+    def _there(self, path: str) -> bool:
+        return bool(self.filesystem.get_file_info(path).type != pafs.FileType.NotFound)
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[pq.ParquetFile]:
+        try:
+            with pq.ParquetFile(path, filesystem=self.filesystem) as file:
+                yield file
+        except pa.ArrowException as error:
+            raise ResultsError(f"{path}: cannot read this shard: {error}") from error
+
+    def _delete_replaced(self, run_id: str | None = None) -> None:
+        """Delete what compaction leaves: shards that were put into others, the records first.
+
+        Args:
+            run_id: Look at this run's shards alone; another one's driver may be at work on its own.
+        """
+        names = self._names("records")
+        count = counting(names)
+        for kind in DATASETS:
+            there = names if kind == "records" else self._names(kind)
+            gone = holders(there, count)
+            for name in there:
+                shard = Shard.named(name)
+                if shard is None or run_id not in (None, shard.run):
+                    continue
+                begun = shard.first != shard.last and name not in count
+                if name in gone or begun:
+                    self.filesystem.delete_file(f"{self.path}/{kind}/{name}")
 
     def write_run(self, run_id: str, description: dict[str, Any]) -> None:
         """Keep the description of a run."""
@@ -323,12 +454,18 @@ class ResultsFolder:
             content: Bytes.
             lasting: Whether it has to outlive a power cut.
         """
+        with self._aside(name, lasting) as stream:
+            stream.write(content)
+
+    @contextmanager
+    def _aside(self, name: str, lasting: bool = True) -> Iterator[pa.NativeFile]:
+        """A file to be written, moved into place at the end unless an error comes first."""
         folder, _, base = f"{self.path}/{name}".rpartition("/")
         self.filesystem.create_dir(folder)
         aside = f"{folder}/.{base}.{time.time_ns():x}.tmp"
         try:
             with self.filesystem.open_output_stream(aside) as stream:
-                stream.write(content)
+                yield stream
             if lasting:
                 self._sync(aside)
             self.filesystem.move(aside, f"{folder}/{base}")
@@ -389,6 +526,7 @@ class ResultsFolder:
         assert self.local_path is not None
         for path in self.local_path.glob("*/.*.tmp"):
             path.unlink()
+        self._delete_replaced()
 
 
 def _locked(file: IO[str], kind: int, tries: int = 10) -> bool:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from sweeper.run.packs import Pack, estimated_seconds, make_packs
 from sweeper.run.search import KNOWN_BY, learn, open_search
+from sweeper.spec.plan import rows_where
 from sweeper.spec.sweep import Sweep
 from sweeper.store.results import ResultsFolder
 
@@ -211,4 +212,4 @@ def agenda_of(sweep: Sweep, records: pa.Table) -> Agenda:
 def missing(plan: pa.Table, records: pa.Table) -> pa.Table:
     """The rows of a plan that have no record."""
     done = pc.is_in(plan["fingerprint"], value_set=records["fingerprint"].combine_chunks())
-    return plan.filter(pc.invert(done))
+    return rows_where(plan, pc.invert(done)) if pc.any(done).as_py() else plan

@@ -3,12 +3,20 @@
 from sweeper.run.executor import ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
-from sweeper.run.worker import work
+from sweeper.run.worker import Train, work
 from sweeper.spec.model import Resources
 
 
 class InlineExecutor:
     """This process is the only worker."""
+
+    def __init__(self, train: Train | None = None) -> None:
+        """Nothing is started.
+
+        Args:
+            train: What trains packs; by default `sweeper.learn.train.train`.
+        """
+        self._train = train
 
     def workers(self, resources: Resources) -> int:
         """One."""
@@ -24,7 +32,9 @@ class InlineExecutor:
             names = " and ".join(job.tracking.trackers.chosen)
             ledger.say(f"trackers follow runs under ray alone: {names} will not see this one")
         while pack := ledger.take():
-            deliveries = work(job.plan, pack.rows, job.provenance, job.device, job.modules)
+            deliveries = work(
+                job.plan, pack.rows, job.provenance, job.device, job.modules, self._train
+            )
             try:
                 next(deliveries)
             except RuntimeError as error:

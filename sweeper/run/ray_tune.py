@@ -32,7 +32,7 @@ from sweeper.run.ledger import Ledger
 from sweeper.run.mail import Here, packed, read_rows, unpacked, write_rows
 from sweeper.run.packs import Pack
 from sweeper.run.trackers.observers import Observers
-from sweeper.run.worker import Delivery, work
+from sweeper.run.worker import Delivery, Train, work
 from sweeper.spec.model import Resources
 from sweeper.store.provenance import Provenance
 
@@ -46,16 +46,18 @@ MAX_MUTE_DEATHS = 6
 class RayExecutor:
     """Workers are Ray actors, reused from pack to pack."""
 
-    def __init__(self, address: str | None, log_file: Path) -> None:
+    def __init__(self, address: str | None, log_file: Path, train: Train | None = None) -> None:
         """Connect to a cluster, or start a local one.
 
         Args:
             address: Of a cluster; else RAY_ADDRESS; else a Ray of this run's own.
             log_file: For whatever Ray has to say.
+            train: What trains packs; by default `sweeper.learn.train.train`.
 
         Raises:
             ExecutorError: No cluster answers.
         """
+        self._train = train
         address = address or os.environ.get("RAY_ADDRESS") or "local"
         if address.startswith("ray://"):
             raise ExecutorError(
@@ -116,6 +118,7 @@ class RayExecutor:
             provenance=job.provenance,
             device=device,
             modules=job.modules,
+            train=self._train,
         )
         with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch, observers:
             tuner = tune.Tuner(
@@ -157,17 +160,18 @@ class PackTrainable(tune.Trainable):
         provenance: Provenance,
         device: str,
         modules: Mapping[str, str],
+        train: Train | None,
     ) -> None:
         """Take the plan; once a worker."""
         self._plan, self._provenance, self._device = plan, provenance, device
-        self._modules = modules
+        self._modules, self._train = modules, train
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin another pack in the same process."""
         rows = read_rows(new_config["pack"])
         self._deliveries: Iterator[Delivery | None] = work(
-            self._plan, rows, self._provenance, self._device, self._modules
+            self._plan, rows, self._provenance, self._device, self._modules, self._train
         )
         self._ready = False
         return True

@@ -1,15 +1,24 @@
 """What a worker does with a pack; the only part of `run` that loads torch, and only when called."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
-from sweeper.spec.trial import Trial, trials
+from sweeper.spec.trial import Trial, planned_trials
 from sweeper.store.provenance import Provenance, host
-from sweeper.store.records import curves_table, records_table
+from sweeper.store.records import TrialResult, curves_table, records_table
+
+Train = Callable[[Sequence[Trial], str], Iterator[list[TrialResult]]]
+"""A pack and a device in; after each evaluation, the results of the trials that ended with it."""
+
+DELIVERY_SECONDS = 0.25
+"""Trials that end within this time of each other are delivered together."""
+MAX_DELIVERY = 2048
+"""So many trials at most."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +30,14 @@ class Delivery:
         records: As RECORD_SCHEMA, in the same order.
         curves: As CURVE_SCHEMA.
         worker: Host and process that trained them.
-        ended_at: When the evaluation that ended them was over, by the worker's clock.
+        ended_at: For each, when the evaluation that ended it was over, by the worker's clock.
     """
 
     rows: list[int]
     records: pa.Table
     curves: pa.Table
     worker: str
-    ended_at: datetime
+    ended_at: list[datetime]
 
 
 def work(
@@ -37,6 +46,7 @@ def work(
     provenance: Provenance,
     device: str,
     modules: Mapping[str, str] | None = None,
+    train: Train | None = None,
 ) -> Iterator[Delivery | None]:
     """Train the given rows of a plan.
 
@@ -46,34 +56,43 @@ def work(
         provenance: For the records.
         device: A torch device, or "auto": a GPU where this worker sees one.
         modules: Texts of users' modules, by label; imported where a trial names one.
+        train: What trains a pack; by default `sweeper.learn.train.train`.
 
     Raises:
         RuntimeError: At the first item: this worker cannot use the device, or import a module.
 
     Yields:
-        None once all is ready; then at every evaluation what has ended since the last one, or None.
+        None once all is ready; then at every evaluation None, or what has ended, DELIVERY_SECONDS
+        after the last time.
     """
-    from sweeper.learn.train import train, usable_device
+    if train is None:
+        from sweeper.learn.train import train, usable_device
 
-    device = usable_device(device)
-    pack = trials(plan.take(rows))
+        device = usable_device(device)
+    pack = planned_trials(plan.take(rows))
     import_modules(pack, modules or {})
     yield None
     places = {trial.fingerprint: place for place, trial in enumerate(pack)}
+    worker = f"{host()}, process {os.getpid()}"
+    ready: list[TrialResult] = []
+    ended_at: list[datetime] = []
+    sent = time.monotonic()
+
+    def delivery() -> Delivery:
+        at = [places[result.fingerprint] for result in ready]
+        records = records_table([pack[i] for i in at], ready, provenance, device, len(pack))
+        return Delivery([rows[i] for i in at], records, curves_table(ready), worker, ended_at)
+
     for ended in train(pack, device):
-        if not ended:
+        ready += ended
+        ended_at += [datetime.now(UTC)] * len(ended)
+        if ready and (time.monotonic() - sent >= DELIVERY_SECONDS or len(ready) >= MAX_DELIVERY):
+            yield delivery()
+            ready, ended_at, sent = [], [], time.monotonic()
+        else:
             yield None
-            continue
-        ended_at = datetime.now(UTC)
-        at = [places[result.fingerprint] for result in ended]
-        records = records_table([pack[i] for i in at], ended, provenance, device, len(pack))
-        yield Delivery(
-            [rows[i] for i in at],
-            records,
-            curves_table(ended),
-            f"{host()}, process {os.getpid()}",
-            ended_at,
-        )
+    if ready:
+        yield delivery()
 
 
 def import_modules(pack: Sequence[Trial], modules: Mapping[str, str]) -> None:

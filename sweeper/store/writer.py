@@ -46,7 +46,7 @@ class ShardWriter:
         self._shards = 0
         self._records: list[pa.Table] = []
         self._curves: list[pa.Table] = []
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._first = 0.0
         self._error: Exception | None = None
         self._closing = threading.Event()
@@ -90,17 +90,23 @@ class ShardWriter:
         Raises:
             OSError: It could not be written; nothing is forgotten.
         """
-        with self._lock:
-            if not self._records:
+        with self._writing:
+            with self._lock:
+                records, curves = self._records, self._curves
+                self._records, self._curves = [], []
+            if not records:
                 return
-            name = f"{self._run_id}-{self._shards:06d}"
-            records, curves = pa.concat_tables(self._records), pa.concat_tables(self._curves)
+            name = Shard(self._run_id, self._shards, self._shards).stem
             start = time.time()
-            self._folder.write_shard(name, records, curves)
+            try:
+                self._folder.write_shard(name, pa.concat_tables(records), pa.concat_tables(curves))
+            except BaseException:
+                with self._lock:
+                    self._records, self._curves = records + self._records, curves + self._curves
+                raise
             self._wrote(start, time.time())
             self._compactor.add(self._shards)
             self._shards += 1
-            self._records, self._curves = [], []
 
     def _flush_in_time(self) -> None:
         while not self._closing.wait(0.25):

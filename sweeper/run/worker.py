@@ -66,9 +66,9 @@ def work(
         after the last time.
     """
     if train is None:
-        from sweeper.learn.train import train, usable_device
+        from sweeper.learn import train as engine
 
-        device = usable_device(device)
+        device, train = engine.usable_device(device), engine.train
     pack = planned_trials(plan.take(rows))
     import_modules(pack, modules or {})
     yield None

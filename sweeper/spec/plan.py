@@ -97,11 +97,9 @@ def expand(spec: SweepSpec, document: Document, modules: str = "") -> pa.Table:
     others = {name: column for name, column in columns.items() if name not in FIELDS}
     plan = others | varying | {"n_train": n_train}
     if spec.search.kind != "grid":
-        candidates = _candidates(plan, tasks, spec.search.tolerance)
+        candidates = _candidates(plan, tasks, spec.search.tolerance, document)
         joined = candidates if spec.search.kind == "boundary" else _joined(plan, candidates)
-        if len(joined["task"]) > MAX_TRIALS:
-            text = f"{len(joined['task']):,} candidates; at most {MAX_TRIALS:,} make one sweep"
-            raise SpecError(document.path, [document.problem(("design",), text)])
+        _check_candidates(len(joined["task"]), document)
         plan = joined
     return _table(spec, plan, tasks, learners)
 
@@ -122,7 +120,15 @@ def _unsearchable(spec: SweepSpec, axes: Columns, document: Document) -> list[Pr
     return problems
 
 
-def _candidates(plan: Columns, tasks: list[PlannedTask], tolerance: float) -> Columns:
+def _check_candidates(count: int, document: Document) -> None:
+    if count > MAX_TRIALS:
+        text = f"{count:,} candidates; at most {MAX_TRIALS:,} make one sweep"
+        raise SpecError(document.path, [document.problem(("design",), text)])
+
+
+def _candidates(
+    plan: Columns, tasks: list[PlannedTask], tolerance: float, document: Document
+) -> Columns:
     """For each combination of the other axes, n_train from its smallest to its largest.
 
     The steps of two orders, two groups or two seeds are offset against each other: were they the
@@ -139,6 +145,7 @@ def _candidates(plan: Columns, tasks: list[PlannedTask], tolerance: float) -> Co
     offset = np.asarray(walk) % 1
     span = np.log(np.asarray(ends["max"] / ends["min"]))
     counts = np.maximum(1, np.floor(span / step - offset + 1e-9).astype(int) + 1)
+    _check_candidates(int(counts.sum()), document)  # before they fill the memory
     cell = np.repeat(np.arange(len(ends)), counts)
     place = np.arange(len(cell)) - np.repeat(counts.cumsum() - counts, counts)
     n = ends["min"].to_numpy()[cell] * np.exp(step * (offset[cell] + place))

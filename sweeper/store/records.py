@@ -13,7 +13,13 @@ from sweeper.spec.learners import FIELDS as FIELDS
 from sweeper.spec.learners import usual as usual
 from sweeper.spec.trial import DEFAULTS as DEFAULTS
 from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
-from sweeper.store.provenance import Provenance, code_version, host, library_versions
+from sweeper.store.provenance import (
+    Provenance,
+    code_version,
+    host,
+    library_versions,
+    without_environment,
+)
 from sweeper.tasks.groups import group_named
 
 SCHEMA_VERSION = 5
@@ -229,6 +235,7 @@ def _measured(results: Sequence[TrialResult]) -> dict[str, list[object]]:
         for item in fields(TrialResult)
         if item.name != "curve"
     }
+    columns["error"] = [one.error and without_environment(one.error) for one in results]
     columns["final_step"] = [curve.step[-1] if curve.step else 0 for curve in curves]
     for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
         series = [getattr(curve, name) for curve in curves]

@@ -22,6 +22,7 @@ nobody to hand a second record to, and workers need no disk in common with the d
 import fcntl
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -210,7 +211,7 @@ class ResultsFolder:
         Raises:
             ResultsError: It cannot be read.
         """
-        path = f"{self.path}/state/{run_id}.json"
+        path = f"{self.path}/state/{_plain(run_id)}.json"
         try:
             return self._read_run(path)
         except ResultsError as error:
@@ -224,7 +225,7 @@ class ResultsFolder:
         Raises:
             ResultsError: It cannot be read.
         """
-        path = f"{self.path}/specs/{digest}.yaml"
+        path = f"{self.path}/specs/{_plain(digest)}.yaml"
         try:
             return self._read_bytes(path).decode()
         except (ValueError, OSError) as error:
@@ -236,7 +237,7 @@ class ResultsFolder:
         Raises:
             ResultsError: One cannot be read.
         """
-        return dict(self._modules(f"specs/{digest}"))
+        return dict(self._modules(f"specs/{_plain(digest)}"))
 
     def modules(self) -> list[tuple[str, str]]:
         """The names and texts of the modules of all specs: of one name there may be several.
@@ -527,6 +528,17 @@ class ResultsFolder:
         for path in self.local_path.glob("*/.*.tmp"):
             path.unlink()
         self._delete_replaced()
+
+
+def _plain(name: str) -> str:
+    """A name that was read in a file, if it names a file of its folder and none elsewhere.
+
+    Raises:
+        ResultsError: It does not.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ResultsError(f"{name!r} is no name of a file in a results folder")
+    return name
 
 
 def _locked(file: IO[str], kind: int, tries: int = 10) -> bool:

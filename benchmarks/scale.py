@@ -57,17 +57,18 @@ def instant(pack: Sequence[Trial], device: str) -> Iterator[list[TrialResult]]:
 
 
 def spec_of(trials: int, name: str = "scale") -> dict[str, Any]:
-    """A grid of about so many trials: 50 orders, 40 sizes, 20 rates, seeds for the rest."""
+    """A grid of about so many trials: up to 50 orders, 40 sizes, 20 rates, seeds for the rest."""
+    orders = max(1, min(50, trials // 800))
     return {
         "name": name,
         "axes": {
-            "M": {"from": 11, "to": 109, "step": 2},
+            "M": [11 + 2 * i for i in range(orders)],
             "n_train": {"fraction": {"from": 0.2, "to": 0.9, "count": 40}},
             "hidden_size": 256,
             "learning_rate": [0.002, 0.004, 0.008, 0.016],
             "weight_decay": [1e-4, 2e-4, 4e-4, 8e-4, 1.6e-3],
             "max_steps": 1000,
-            "seed": max(1, round(trials / 40_000)),
+            "seed": max(1, round(trials / (orders * 800))),
         },
     }
 

@@ -48,7 +48,7 @@ def test_what_would_fill_the_memory_is_refused_before_it_does() -> None:
     assert candidates.endswith(" candidates; at most 10,000,000 make one sweep")
 
 
-@pytest.mark.parametrize("text", ["a: " + "[" * 100_000, "{a: " * 5000, "- " * 5000 + "1"])
+@pytest.mark.parametrize("text", ["a: " + "[" * 20_000, "{a: " * 5000, "- " * 5000 + "1"])
 def test_nesting_without_end_is_refused(text: str) -> None:
     assert refusal(text).startswith("s.yaml:1: is not YAML: ")
 

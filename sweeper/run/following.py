@@ -14,6 +14,7 @@ from sweeper.run.pulse import Pulse, pulse
 from sweeper.run.search import KNOWN_BY
 from sweeper.spec.sweep import open_text
 from sweeper.store.results import ResultsError, ResultsFolder
+from sweeper.store.shards import holders
 
 _KEPT = [
     *KNOWN_BY, "train_fraction", "max_irrep_dim", "error", "wall_time_s", "started_at", "run_id",
@@ -156,8 +157,10 @@ class Follower:
         """Read what is new, and tell it to the agenda."""
         names = self._folder.shards()
         fresh = [name for name in names if name not in self._shards]
-        lost = len(names) - len(fresh) < len(self._shards)
+        gone = [name for name in self._shards if name not in names]
+        lost = len(holders(gone, names)) < len(gone)  # not put into others, but taken away
         read = {name: self._folder.records_shard(name, _KEPT) for name in fresh}
+        before = self._records["fingerprint"].combine_chunks()
         if fresh or lost:
             known = self._shards | read
             self._shards = {name: known[name] for name in names}
@@ -167,11 +170,12 @@ class Follower:
             sweep = open_text(self._folder.spec(digest), path, self._folder.spec_modules(digest))
             self._agenda, self._run_id = agenda_of(sweep, self._records), run_id
         else:
+            plan = self._agenda.plan["fingerprint"].combine_chunks()
             for table in read.values():
-                plan = self._agenda.plan["fingerprint"].combine_chunks()
-                rows = pc.index_in(table["fingerprint"], value_set=plan)
+                new = table.filter(pc.invert(pc.is_in(table["fingerprint"], before)))
+                rows = pc.index_in(new["fingerprint"], value_set=plan)
                 known_rows = pc.is_valid(rows)
-                self._agenda.learn(rows.filter(known_rows).to_pylist(), table.filter(known_rows))
+                self._agenda.learn(rows.filter(known_rows).to_pylist(), new.filter(known_rows))
         return self._agenda
 
 

@@ -20,7 +20,6 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # ours asks for an end instead
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one speaks even when told to be silent
 
-import pyarrow as pa
 import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
@@ -29,7 +28,7 @@ from ray.tune.search import Searcher
 from sweeper.run.executor import ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
-from sweeper.run.mail import Here, packed, read_rows, unpacked, write_rows
+from sweeper.run.mail import CompactPlan, Here, packed, read_rows, unpacked, write_rows
 from sweeper.run.packs import Pack
 from sweeper.run.trackers.observers import Observers
 from sweeper.run.worker import Delivery, Train, work
@@ -114,7 +113,7 @@ class RayExecutor:
         device = "cpu" if no_gpu else job.device
         trainable = tune.with_parameters(
             PackTrainable,
-            plan=job.plan,
+            plan=CompactPlan(job.plan),
             provenance=job.provenance,
             device=device,
             modules=job.modules,
@@ -156,7 +155,7 @@ class PackTrainable(tune.Trainable):
     def setup(  # type: ignore[override]
         self,
         config: dict[str, Any],
-        plan: pa.Table,
+        plan: CompactPlan,
         provenance: Provenance,
         device: str,
         modules: Mapping[str, str],

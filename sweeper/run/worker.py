@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 import pyarrow as pa
 
@@ -14,6 +15,15 @@ from sweeper.store.records import TrialResult, curves_table, records_table
 
 Train = Callable[[Sequence[Trial], str], Iterator[list[TrialResult]]]
 """A pack and a device in; after each evaluation, the results of the trials that ended with it."""
+
+
+class Plan(Protocol):
+    """A plan, or what stands for one on a worker."""
+
+    def take(self, rows: Sequence[int]) -> pa.Table:
+        """Some of its rows, as PLAN_SCHEMA."""
+        ...
+
 
 DELIVERY_SECONDS = 0.25
 """Trials that end within this time of each other are delivered together."""
@@ -41,7 +51,7 @@ class Delivery:
 
 
 def work(
-    plan: pa.Table,
+    plan: Plan,
     rows: Sequence[int],
     provenance: Provenance,
     device: str,

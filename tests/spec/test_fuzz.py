@@ -19,7 +19,7 @@ from sweeper.cli import main
 from sweeper.spec.axes import Axes
 from sweeper.spec.model import SweepSpec
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "80"))
 """More of them by hand: FUZZ_EXAMPLES=5000 pytest tests/spec/test_fuzz.py."""
 
 SPECS = sorted(Path(__file__).parents[2].glob("specs/**/*.yaml"))

@@ -21,6 +21,7 @@ from typing import Any
 
 import click
 
+from sweeper.spec.probes import Probes
 from sweeper.spec.trial import Trial
 from sweeper.store.records import Curve, Outcome, TrialResult
 
@@ -29,7 +30,9 @@ POINTS = 40
 """Evaluations of a trial: about what a horizon of 1,000 steps has."""
 
 
-def instant(pack: Sequence[Trial], device: str) -> Iterator[list[TrialResult]]:
+def instant(
+    pack: Sequence[Trial], device: str, *, probes: Probes | None = None
+) -> Iterator[list[TrialResult]]:
     """Results of trials that were not trained, one by one, as a CPU gives them."""
     steps = [25 * (i + 1) for i in range(POINTS)]
     now = datetime.now(UTC)

@@ -33,8 +33,9 @@ class InlineExecutor:
             ledger.say(f"trackers follow runs under ray alone: {names} will not see this one")
         while pack := ledger.take():
             deliveries = work(
-                job.plan, pack.rows, job.provenance, job.device, job.modules, self._train
-            )
+                job.plan, pack.rows, job.provenance, job.device, job.modules, job.probes,
+                self._train,
+            )  # fmt: skip
             try:
                 next(deliveries)
             except RuntimeError as error:

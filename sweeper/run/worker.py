@@ -2,19 +2,24 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
 import pyarrow as pa
 
+from sweeper.spec.probes import Probes
 from sweeper.spec.trial import Trial, planned_trials
+from sweeper.store.probes import PROBE_SCHEMA, probes_table
 from sweeper.store.provenance import Provenance, host
 from sweeper.store.records import TrialResult, curves_table, records_table
 
-Train = Callable[[Sequence[Trial], str], Iterator[list[TrialResult]]]
-"""A pack and a device in; after each evaluation, the results of the trials that ended with it."""
+DELIVERY_SECONDS = 0.25
+"""Trials that end within this time of each other are delivered together."""
+
+MAX_DELIVERY = 2048
+"""So many trials at most."""
 
 
 class Plan(Protocol):
@@ -25,10 +30,14 @@ class Plan(Protocol):
         ...
 
 
-DELIVERY_SECONDS = 0.25
-"""Trials that end within this time of each other are delivered together."""
-MAX_DELIVERY = 2048
-"""So many trials at most."""
+class Train(Protocol):
+    """What trains a pack: `sweeper.learn.train.train`, or what stands for it in a benchmark."""
+
+    def __call__(
+        self, pack: Sequence[Trial], device: str, *, probes: Probes | None
+    ) -> Iterator[list[TrialResult]]:
+        """After each evaluation, the results of the trials that ended with it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,7 @@ class Delivery:
         curves: As CURVE_SCHEMA.
         worker: Host and process that trained them.
         ended_at: For each, when the evaluation that ended it was over, by the worker's clock.
+        probes: As PROBE_SCHEMA, of those of them that were probed.
     """
 
     rows: list[int]
@@ -48,6 +58,7 @@ class Delivery:
     curves: pa.Table
     worker: str
     ended_at: list[datetime]
+    probes: pa.Table = field(default_factory=PROBE_SCHEMA.empty_table)
 
 
 def work(
@@ -56,6 +67,7 @@ def work(
     provenance: Provenance,
     device: str,
     modules: Mapping[str, str] | None = None,
+    probes: Probes | None = None,
     train: Train | None = None,
 ) -> Iterator[Delivery | None]:
     """Train the given rows of a plan.
@@ -66,6 +78,7 @@ def work(
         provenance: For the records.
         device: A torch device, or "auto": a GPU where this worker sees one.
         modules: Texts of users' modules, by label; imported where a trial names one.
+        probes: What is measured while they train.
         train: What trains a pack; by default `sweeper.learn.train.train`.
 
     Raises:
@@ -90,10 +103,16 @@ def work(
 
     def delivery() -> Delivery:
         at = [places[result.fingerprint] for result in ready]
-        records = records_table([pack[i] for i in at], ready, provenance, device, len(pack))
-        return Delivery([rows[i] for i in at], records, curves_table(ready), worker, ended_at)
+        return Delivery(
+            [rows[i] for i in at],
+            records_table([pack[i] for i in at], ready, provenance, device, len(pack)),
+            curves_table(ready),
+            worker,
+            ended_at,
+            probes_table([result.probed for result in ready if result.probed]),
+        )
 
-    for ended in train(pack, device):
+    for ended in train(pack, device, probes=probes):
         ready += ended
         ended_at += [datetime.now(UTC)] * len(ended)
         if ready and (time.monotonic() - sent >= DELIVERY_SECONDS or len(ready) >= MAX_DELIVERY):

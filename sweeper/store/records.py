@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -13,6 +13,7 @@ from sweeper.spec.learners import FIELDS as FIELDS
 from sweeper.spec.learners import usual as usual
 from sweeper.spec.trial import DEFAULTS as DEFAULTS
 from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
+from sweeper.store.probes import NOT_PROBED, RECORD_COLUMNS, Probed, record_columns
 from sweeper.store.provenance import (
     Provenance,
     code_version,
@@ -22,9 +23,12 @@ from sweeper.store.provenance import (
 )
 from sweeper.tasks.groups import group_named
 
-SCHEMA_VERSION = 5
-READABLE_VERSIONS = (2, 3, 4, 5)
+SCHEMA_VERSION = 6
+READABLE_VERSIONS = (2, 3, 4, 5, 6)
 """Of shards. Those of an older version lack columns that have come since with a default."""
+
+LATER_COLUMNS = DEFAULTS | NOT_PROBED
+"""Columns that have come since, with their defaults."""
 
 
 class Outcome(StrEnum):
@@ -68,14 +72,15 @@ class TrialResult:
         generalization_step: First of the two evaluations that made it `generalized`, or None.
         n_test: Pairs that the test metrics are a mean over.
         train_flops: Floating-point operations of the training steps (docs/glossary.md).
-        wall_time_s: Seconds that the trial took: set-up, steps and evaluations; in a batch its
-            share of them.
+        wall_time_s: Seconds that the trial took: set-up, steps, evaluations and probes; in a batch
+            its share of them.
         setup_s: Of these, making the split, the weights and the buffers.
         evaluation_s: Of these, evaluations.
         started_at: When, in UTC.
         curve: All evaluations; empty only for `failed`.
         stop_rule: For `stopped`, the rule.
         error: For `failed`, the traceback.
+        probed: What its probes measured, if any were on.
     """
 
     fingerprint: str
@@ -91,9 +96,12 @@ class TrialResult:
     curve: Curve
     stop_rule: str | None = None
     error: str | None = None
+    probed: Probed | None = None
 
     @classmethod
-    def failure(cls, trial: Trial, error: str, started_at: datetime) -> Self:
+    def failure(
+        cls, trial: Trial, error: str, started_at: datetime, wall_time_s: float = 0.0
+    ) -> Self:
         """The result of a trial that could not be trained, with the reason."""
         return cls(
             fingerprint=trial.fingerprint,
@@ -102,7 +110,7 @@ class TrialResult:
             generalization_step=None,
             n_test=trial.tuples - trial.n_train,
             train_flops=0.0,
-            wall_time_s=(datetime.now(UTC) - started_at).total_seconds(),
+            wall_time_s=wall_time_s,
             setup_s=0.0,
             evaluation_s=0.0,
             started_at=started_at,
@@ -137,6 +145,7 @@ RECORD_SCHEMA = pa.schema(
         _required("n_test", pa.int64()),
         pa.field("stop_rule", pa.string()),
         pa.field("error", pa.string()),
+        *RECORD_COLUMNS,
         # cost
         _required("train_flops", pa.float64()),
         _required("wall_time_s", pa.float64()),
@@ -233,8 +242,10 @@ def _measured(results: Sequence[TrialResult]) -> dict[str, list[object]]:
     columns: dict[str, list[object]] = {
         item.name: [getattr(one, item.name) for one in results]
         for item in fields(TrialResult)
-        if item.name != "curve"
+        if item.name not in {"curve", "probed"}
     }
+    probed = [record_columns(one.probed) for one in results]
+    columns |= {name: [row.get(name) for row in probed] for name in NOT_PROBED}
     columns["error"] = [one.error and without_environment(one.error) for one in results]
     columns["final_step"] = [curve.step[-1] if curve.step else 0 for curve in curves]
     for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):

@@ -30,6 +30,7 @@ class ShardWriter:
         folder: ResultsFolder,
         run_id: str,
         wrote: Callable[[float, float], None] = lambda start, end: None,
+        only_probes: bool = False,
         say: Callable[[str], None] = lambda text: None,
         fan_in: int = FAN_IN,
     ) -> None:
@@ -38,7 +39,9 @@ class ShardWriter:
         Args:
             folder: Where the shards go.
             run_id: Makes their names differ from those of any other run.
-            wrote: Called after each shard with the Unix times between which it was written.
+            wrote: Called after each shard with the times between which it was written, by
+                the monotonic clock.
+            only_probes: The trials have records: keep what their probes measured and nothing else.
             say: Tells people.
             fan_in: Shards that are put into one.
         """
@@ -46,6 +49,8 @@ class ShardWriter:
         self._shards = 0
         self._records: list[pa.Table] = []
         self._curves: list[pa.Table] = []
+        self._probes: list[pa.Table] = []
+        self._only_probes = only_probes
         self._lock, self._writing = threading.Lock(), threading.Lock()
         self._first = 0.0
         self._error: Exception | None = None
@@ -69,7 +74,7 @@ class ShardWriter:
         self.flush()
         self._compactor.end()
 
-    def add(self, records: pa.Table, curves: pa.Table) -> None:
+    def add(self, records: pa.Table, curves: pa.Table, probes: pa.Table | None = None) -> None:
         """Take in finished trials.
 
         Raises:
@@ -80,6 +85,8 @@ class ShardWriter:
                 self._first = time.monotonic()
             self._records.append(records)
             self._curves.append(curves)
+            if probes is not None:
+                self._probes.append(probes)
         if self._error:
             error, self._error = self._error, None
             raise error
@@ -92,21 +99,29 @@ class ShardWriter:
         """
         with self._writing:
             with self._lock:
-                records, curves = self._records, self._curves
-                self._records, self._curves = [], []
-            if not records:
+                taken = self._records, self._curves, self._probes
+                self._records, self._curves, self._probes = [], [], []
+            if not taken[0]:
                 return
-            name = Shard(self._run_id, self._shards, self._shards).stem
-            start = time.time()
             try:
-                self._folder.write_shard(name, pa.concat_tables(records), pa.concat_tables(curves))
+                self._write(*(pa.concat_tables(some) if some else None for some in taken))
             except BaseException:
                 with self._lock:
-                    self._records, self._curves = records + self._records, curves + self._curves
+                    self._records = taken[0] + self._records
+                    self._curves = taken[1] + self._curves
+                    self._probes = taken[2] + self._probes
                 raise
-            self._wrote(start, time.time())
+
+    def _write(self, records: pa.Table, curves: pa.Table, probes: pa.Table | None) -> None:
+        shard = Shard(self._run_id, self._shards, self._shards)
+        start = time.monotonic()
+        if self._only_probes:
+            self._folder.write_probes(shard.stem, probes)
+        else:
+            self._folder.write_shard(shard.stem, records, curves, probes)
             self._compactor.add(self._shards)
-            self._shards += 1
+        self._wrote(start, time.monotonic())
+        self._shards += 1
 
     def _flush_in_time(self) -> None:
         while not self._closing.wait(0.25):

@@ -1,5 +1,7 @@
 """Packs run in this process, one after the other: for debugging, tests and small sweeps."""
 
+from contextlib import suppress
+
 from sweeper.run.executor import ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
@@ -44,6 +46,9 @@ class InlineExecutor:
                 if delivery:
                     ledger.deliver(delivery)
                 if interrupt.requested:
+                    with suppress(StopIteration):
+                        if last := deliveries.send(True):
+                            ledger.deliver(last)
                     return
             ledger.close(pack)
 

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
@@ -69,7 +69,7 @@ def work(
     modules: Mapping[str, str] | None = None,
     probes: Probes | None = None,
     train: Train | None = None,
-) -> Iterator[Delivery | None]:
+) -> Generator[Delivery | None, bool | None, None]:
     """Train the given rows of a plan.
 
     Args:
@@ -86,7 +86,7 @@ def work(
 
     Yields:
         None once all is ready; then at every evaluation None, or what has ended, DELIVERY_SECONDS
-        after the last time.
+        after the last time. Sent True it hands over at once what has ended.
     """
     if train is None:
         from sweeper.learn import train as engine
@@ -115,11 +115,13 @@ def work(
     for ended in train(pack, device, probes=probes):
         ready += ended
         ended_at += [datetime.now(UTC)] * len(ended)
-        if ready and (time.monotonic() - sent >= DELIVERY_SECONDS or len(ready) >= MAX_DELIVERY):
-            yield delivery()
-            ready, ended_at, sent = [], [], time.monotonic()
-        else:
-            yield None
+        due = time.monotonic() - sent >= DELIVERY_SECONDS or len(ready) >= MAX_DELIVERY
+        if not (ready and due):
+            at_once = yield None
+            if not (ready and at_once):
+                continue
+        yield delivery()
+        ready, ended_at, sent = [], [], time.monotonic()
     if ready:
         yield delivery()
 

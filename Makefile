@@ -20,7 +20,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-slow browser docs example bench paper calibrate lint format clean
+.PHONY: demo test test-slow audit browser docs example bench paper calibrate lint format clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from sweeper.run.packs import Pack, estimated_seconds, make_packs
 from sweeper.run.search import KNOWN_BY, learn, open_search
+from sweeper.spec.plan import rows_where
 from sweeper.spec.sweep import Sweep
 from sweeper.store.records import Outcome
 from sweeper.store.results import ResultsFolder
@@ -222,7 +223,8 @@ def agenda_of(sweep: Sweep, records: pa.Table) -> Agenda:
 
 def missing(plan: pa.Table, records: pa.Table) -> pa.Table:
     """The rows of a plan that have no record."""
-    return plan.filter(pc.invert(among(plan, records["fingerprint"])))
+    done = among(plan, records["fingerprint"])
+    return rows_where(plan, pc.invert(done)) if pc.any(done).as_py() else plan
 
 
 def among(table: pa.Table, fingerprints: pa.ChunkedArray) -> pa.ChunkedArray:

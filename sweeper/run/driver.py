@@ -179,7 +179,7 @@ def _run(
             profile.span("hand out packs and wait"),
             interrupt,
             progress,
-            ShardWriter(folder, run_id, profile.wrote, only_probes) as writer,
+            ShardWriter(folder, run_id, profile.wrote, only_probes, progress.say) as writer,
         ):
             ledger = Ledger(agenda, profile.workers, job.provenance, writer, progress, profile)
             heartbeat.follow(ledger)

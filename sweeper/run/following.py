@@ -15,6 +15,7 @@ from sweeper.run.search import KNOWN_BY
 from sweeper.spec.sweep import open_text
 from sweeper.store.records import Outcome
 from sweeper.store.results import ResultsError, ResultsFolder
+from sweeper.store.shards import holders
 
 _KEPT = [
     *KNOWN_BY, "train_fraction", "max_irrep_dim", "error", "wall_time_s", "started_at", "run_id",
@@ -158,13 +159,19 @@ class Follower:
         run_id, digest = run["run_id"], run["spec_digest"]
         names = self._folder.shards()
         fresh = [name for name in names if name not in self._shards]
-        lost = len(names) - len(fresh) < len(self._shards)
+        gone = [name for name in self._shards if name not in names]
+        into = holders(gone, names)
+        lost = len(into) < len(gone)  # not put into others, but taken away
         read = {name: self._folder.records_shard(name, _KEPT) for name in fresh}
+        new = {
+            name: self._without(read[name], [one for one in gone if into.get(one) == name])
+            for name in fresh
+        }
         # trials that failed, and were tried again
         known_before = self._records["fingerprint"].combine_chunks()
         again = any(
             pc.any(pc.is_in(table["fingerprint"], value_set=known_before)).as_py()
-            for table in read.values()
+            for table in new.values()
         )
         if fresh or lost:
             known = self._shards | read
@@ -179,12 +186,19 @@ class Follower:
                 done = done.filter(pc.invert(pc.and_(_has_failed(done), before)))
             self._agenda, self._run_id = agenda_of(sweep, done), run_id
         else:
-            for table in read.values():
+            for table in new.values():
                 plan = self._agenda.plan["fingerprint"].combine_chunks()
                 rows = pc.index_in(table["fingerprint"], value_set=plan)
                 known_rows = pc.is_valid(rows)
                 self._agenda.learn(rows.filter(known_rows).to_pylist(), table.filter(known_rows))
         return self._agenda
+
+    def _without(self, table: pa.Table, parts: list[str]) -> pa.Table:
+        """The records of a shard but for those of some that were put into it."""
+        if not parts:
+            return table
+        known = pa.concat_tables([self._shards[name] for name in parts])["fingerprint"]
+        return table.filter(pc.invert(pc.is_in(table["fingerprint"], known.combine_chunks())))
 
 
 def _speed(records: pa.Table, run_id: str, found: Pulse, agenda: Agenda) -> Speed | None:

@@ -12,7 +12,7 @@ from typing import Any, Self
 from sweeper.run.agenda import Agenda
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
-from sweeper.store.provenance import host
+from sweeper.store.provenance import host, without_environment
 from sweeper.store.results import ResultsFolder
 
 BEAT_SECONDS = 2.0
@@ -71,7 +71,7 @@ class Heartbeat:
         self._ending.set()
         self._clock.join()
         if isinstance(error, Exception):
-            self._write("failed", f"{type(error).__name__}: {error}")
+            self._write("failed", without_environment(f"{type(error).__name__}: {error}"))
         elif self._agenda.finished == self._agenda.total:
             self._write("finished")
         elif error is not None or self._interrupt.signalled:

@@ -1,14 +1,24 @@
 """Packs run in this process, one after the other: for debugging, tests and small sweeps."""
 
+from contextlib import suppress
+
 from sweeper.run.executor import ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
-from sweeper.run.worker import work
+from sweeper.run.worker import Train, work
 from sweeper.spec.model import Resources
 
 
 class InlineExecutor:
     """This process is the only worker."""
+
+    def __init__(self, train: Train | None = None) -> None:
+        """Nothing is started.
+
+        Args:
+            train: What trains packs; by default `sweeper.learn.train.train`.
+        """
+        self._train = train
 
     def workers(self, resources: Resources) -> int:
         """One."""
@@ -25,8 +35,9 @@ class InlineExecutor:
             ledger.say(f"trackers follow runs under ray alone: {names} will not see this one")
         while pack := ledger.take():
             deliveries = work(
-                job.plan, pack.rows, job.provenance, job.device, job.modules, job.probes
-            )
+                job.plan, pack.rows, job.provenance, job.device, job.modules, job.probes,
+                self._train,
+            )  # fmt: skip
             try:
                 next(deliveries)
             except RuntimeError as error:
@@ -35,6 +46,9 @@ class InlineExecutor:
                 if delivery:
                     ledger.deliver(delivery)
                 if interrupt.requested:
+                    with suppress(StopIteration):
+                        if last := deliveries.send(True):
+                            ledger.deliver(last)
                     return
             ledger.close(pack)
 

@@ -123,7 +123,7 @@ class Ledger:
         """
         fresh = pa.array(self._queue.deliver(delivery.rows))
         records = delivery.records.filter(fresh)
-        self._profile.deliver(delivery, records)
+        self._profile.deliver(delivery, fresh)
         name = delivery.worker.partition(",")[0]
         self._hosts.setdefault(name, HostTally()).add(delivery.worker, records.num_rows)
         rows = np.array(delivery.rows)[fresh.to_numpy(zero_copy_only=False)].tolist()

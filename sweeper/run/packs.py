@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -61,7 +62,7 @@ def make_packs(
     if not plan.num_rows:
         return []
     seconds = estimated_seconds(plan)
-    shapes = plan.select(SHAPE).to_pandas().groupby(SHAPE, sort=False).ngroup().to_numpy()
+    shapes = _shapes(plan)
     shortest, longest = _PACK_SECONDS
     total = float(seconds.sum())
     target = max(float(np.clip(total / (8 * workers), shortest, longest)), total / _MAX_PACKS)
@@ -77,6 +78,17 @@ def make_packs(
             packs.append(Pack(tuple(piece.tolist())))
             costs.append(float(seconds[piece].sum()))
     return [packs[i] for i in np.argsort(costs, kind="stable")[::-1]]
+
+
+def _shapes(plan: pa.Table) -> NDArray[np.int64]:
+    """Of each row the number of its shape, in order of appearance."""
+    found = np.zeros(plan.num_rows, dtype=np.int64)
+    for name in SHAPE:
+        column = plan[name].combine_chunks().dictionary_encode()
+        if len(column.dictionary) > 1:
+            found = found * len(column.dictionary) + column.indices.to_numpy()
+            found = pd.factorize(found)[0]
+    return found
 
 
 def estimated_seconds(plan: pa.Table) -> Numbers:

@@ -75,7 +75,7 @@ class Profile:
         self.spans: list[Span] = []
         self.writes: list[Span] = []
         self._trials = trials
-        self._deliveries: list[tuple[str, float, pa.Table]] = []
+        self._deliveries: list[tuple[str, pa.Table]] = []
 
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
@@ -90,16 +90,18 @@ class Profile:
         """Note that a shard was written between these times of the monotonic clock."""
         self.writes.append(Span("write shard", start + self._offset, end + self._offset))
 
-    def deliver(self, delivery: Delivery, records: pa.Table) -> None:
+    def deliver(self, delivery: Delivery, fresh: pa.Array) -> None:
         """Note finished trials.
 
         Args:
             delivery: As its worker sent it.
-            records: Those of its records that were taken.
+            fresh: For each of its trials, whether it is taken.
         """
         if self._trials:
-            ended_at = delivery.ended_at.timestamp()
-            self._deliveries.append((delivery.worker, ended_at, records.select(_NOTED)))
+            records = delivery.records.select(_NOTED)
+            ends = pa.array([moment.timestamp() for moment in delivery.ended_at])
+            noted = records.append_column("ended", ends).filter(fresh)
+            self._deliveries.append((delivery.worker, noted))
 
     def finish(self) -> None:
         """The run ends here."""
@@ -180,9 +182,9 @@ class Profile:
         return json.dumps(content).encode()
 
     def _slices(self) -> Iterator[_Slice]:
-        for worker, end, records in self._deliveries:
+        for worker, records in self._deliveries:
             for record in records.to_pylist():
-                start = record["started_at"].timestamp()
+                start, end = record["started_at"].timestamp(), record["ended"]
                 if end < start:  # its clock was set back meanwhile
                     yield _Slice(worker, start, start + record["wall_time_s"], record)
                 else:

@@ -20,7 +20,6 @@ os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
 os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")  # ours asks for an end instead
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one speaks even when told to be silent
 
-import pyarrow as pa
 import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
@@ -29,10 +28,10 @@ from ray.tune.search import Searcher
 from sweeper.run.executor import ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
-from sweeper.run.mail import Here, packed, read_rows, unpacked, write_rows
+from sweeper.run.mail import CompactPlan, Here, packed, read_rows, unpacked, write_rows
 from sweeper.run.packs import Pack
 from sweeper.run.trackers.observers import Observers
-from sweeper.run.worker import Delivery, work
+from sweeper.run.worker import Delivery, Train, work
 from sweeper.spec.model import Resources
 from sweeper.spec.probes import Probes
 from sweeper.store.provenance import Provenance
@@ -50,16 +49,18 @@ MAX_MUTE_DEATHS = 6
 class RayExecutor:
     """Workers are Ray actors, reused from pack to pack."""
 
-    def __init__(self, address: str | None, log_file: Path) -> None:
+    def __init__(self, address: str | None, log_file: Path, train: Train | None = None) -> None:
         """Connect to a cluster, or start a local one.
 
         Args:
             address: Of a cluster; else RAY_ADDRESS; else a Ray of this run's own.
             log_file: For whatever Ray has to say.
+            train: What trains packs; by default `sweeper.learn.train.train`.
 
         Raises:
             ExecutorError: No cluster answers.
         """
+        self._train = train
         address = address or os.environ.get("RAY_ADDRESS") or "local"
         if address.startswith("ray://"):
             raise ExecutorError(
@@ -116,11 +117,12 @@ class RayExecutor:
         device = "cpu" if no_gpu else job.device
         trainable = tune.with_parameters(
             PackTrainable,
-            plan=job.plan,
+            plan=CompactPlan(job.plan),
             provenance=job.provenance,
             device=device,
             modules=job.modules,
             probes=job.probes,
+            train=self._train,
         )
         with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch, observers:
             tuner = tune.Tuner(
@@ -158,23 +160,25 @@ class PackTrainable(tune.Trainable):
     def setup(  # type: ignore[override]
         self,
         config: dict[str, Any],
-        plan: pa.Table,
+        plan: CompactPlan,
         provenance: Provenance,
         device: str,
         modules: Mapping[str, str],
         probes: Probes | None,
+        train: Train | None,
     ) -> None:
         """Take the plan; once a worker."""
         self._plan, self._provenance, self._device = plan, provenance, device
-        self._modules, self._probes = modules, probes
+        self._modules, self._probes, self._train = modules, probes, train
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin another pack in the same process."""
         rows = read_rows(new_config["pack"])
         self._deliveries: Iterator[Delivery | None] = work(
-            self._plan, rows, self._provenance, self._device, self._modules, self._probes
-        )
+            self._plan, rows, self._provenance, self._device, self._modules, self._probes,
+            self._train,
+        )  # fmt: skip
         self._ready = False
         return True
 

@@ -20,7 +20,7 @@ from sweeper.spec.problems import Problem, SpecError, dotted, shown
 
 Place = tuple[str | int, ...]
 
-MAX_BYTES = 10_000_000
+MAX_BYTES = 2_000_000
 MAX_PIECES = 1_000_000
 
 _TAGGED: dict[str, type[BaseModel]] = {
@@ -116,6 +116,7 @@ def parse(text: str, path: Path | str) -> Document:
     """
     try:
         yaml = YAML(typ="safe", pure=True)
+        yaml.composer.warn_double_anchors = False  # the later one counts, as YAML has it
         root = yaml.compose(text)
         lines: dict[Place, int] = {}
         data = _plain(root, (), lines, yaml) if root is not None else None

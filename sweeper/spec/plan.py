@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sweeper.spec.axes import TEXT_AXES, FractionOfPairs, Range, TimesMLogM, values
@@ -32,6 +33,8 @@ from sweeper.tasks.groups import group_named
 
 MAX_TRIALS = 10_000_000
 MAX_EVALUATIONS = 100_000
+_BLOCK = 65_536
+"""Rows that are looked at together where columns would take too much memory."""
 
 PLAN_SCHEMA = pa.schema([pa.field("fingerprint", pa.string(), nullable=False), *TRIAL_SCHEMA])
 
@@ -60,6 +63,13 @@ def expand(spec: SweepSpec, document: Document, modules: str = "") -> pa.Table:
     Raises:
         SpecError: Combinations that cannot be run, each kind of problem once for each axis value.
     """
+    return _table(spec, *_combined(spec, document, modules))
+
+
+def _combined(
+    spec: SweepSpec, document: Document, modules: str
+) -> tuple[Columns, list[PlannedTask], dict[str, Any]]:
+    """The plan's columns as they vary, its tasks, and its learners."""
     axes = _axis_values(spec)
     groups, problems = _zipped(spec, axes, document)
     problems += _unknown_exclusions(spec, axes, document)
@@ -101,13 +111,12 @@ def expand(spec: SweepSpec, document: Document, modules: str = "") -> pa.Table:
     others = {name: column for name, column in columns.items() if name not in FIELDS}
     plan = others | varying | {"n_train": n_train}
     if spec.search.kind != "grid":
-        candidates = _candidates(plan, tasks, spec.search.tolerance)
+        candidates = _candidates(plan, tasks, spec.search.tolerance, document)
         joined = candidates if spec.search.kind == "boundary" else _joined(plan, candidates)
-        if len(joined["task"]) > MAX_TRIALS:
-            text = f"{len(joined['task']):,} candidates; at most {MAX_TRIALS:,} make one sweep"
-            raise SpecError(document.path, [document.problem(("design",), text)])
+        _check_candidates(len(joined["task"]), document)
         plan = joined
-    return _table(spec, plan, tasks, learners)
+    alike = {name: value for name, value in learners.items() if name not in varying}
+    return plan, tasks, alike
 
 
 def _unsearchable(spec: SweepSpec, axes: Columns, document: Document) -> list[Problem]:
@@ -126,7 +135,15 @@ def _unsearchable(spec: SweepSpec, axes: Columns, document: Document) -> list[Pr
     return problems
 
 
-def _candidates(plan: Columns, tasks: list[PlannedTask], tolerance: float) -> Columns:
+def _check_candidates(count: int, document: Document) -> None:
+    if count > MAX_TRIALS:
+        text = f"{count:,} candidates; at most {MAX_TRIALS:,} make one sweep"
+        raise SpecError(document.path, [document.problem(("design",), text)])
+
+
+def _candidates(
+    plan: Columns, tasks: list[PlannedTask], tolerance: float, document: Document
+) -> Columns:
     """For each combination of the other axes, n_train from its smallest to its largest.
 
     The steps of two orders, two groups or two seeds are offset against each other: were they the
@@ -143,6 +160,7 @@ def _candidates(plan: Columns, tasks: list[PlannedTask], tolerance: float) -> Co
     offset = np.asarray(walk) % 1
     span = np.log(np.asarray(ends["max"] / ends["min"]))
     counts = np.maximum(1, np.floor(span / step - offset + 1e-9).astype(int) + 1)
+    _check_candidates(int(counts.sum()), document)  # before they fill the memory
     cell = np.repeat(np.arange(len(ends)), counts)
     place = np.arange(len(cell)) - np.repeat(counts.cumsum() - counts, counts)
     n = ends["min"].to_numpy()[cell] * np.exp(step * (offset[cell] + place))
@@ -330,24 +348,18 @@ def _table(
     spec: SweepSpec, columns: Columns, tasks: list[PlannedTask], learners: dict[str, Any]
 ) -> pa.Table:
     varying = [name for name in (*FIELDS, "modules") if name in columns]
-    frame = pd.DataFrame(
-        {name: columns[name] for name in varying}
-        | {
-            "task": columns["task"],
-            "n_train": columns["n_train"],
-            "split_seed": columns["split_seed" if "split_seed" in columns else "seed"],
-            "init_seed": columns["init_seed" if "init_seed" in columns else "seed"],
-            "hidden_size": columns["hidden_size"],
-            "learning_rate": columns["learning_rate"],
-            "weight_decay": columns["weight_decay"],
-            "max_steps": columns["max_steps"],
-            "label_noise": columns["label_noise"],
-        }
-    )
+    seeds = {name: name if name in columns else "seed" for name in ("split_seed", "init_seed")}
+    alone = [
+        "task", "n_train", "hidden_size", "learning_rate", "weight_decay", "max_steps",
+        "label_noise",
+    ]  # fmt: skip
+    sources = dict(zip([*varying, *alone], [*varying, *alone], strict=True)) | seeds
     # values that round to the same n are the same trial
-    order = [name for name in _ORDER if name in frame]
-    frame = frame.drop_duplicates().sort_values(order, ignore_index=True)
-    task = frame.pop("task").to_numpy()
+    order = [name for name in (*_ORDER, "modules") if name in sources]
+    rows = _distinct([columns[sources[name]] for name in order])
+    frame = {name: _alone(columns[source][rows]) for name, source in sources.items()}
+    task = columns["task"][rows]
+    columns.clear()  # a fifth of all the memory that a plan takes while it is made
     training = spec.training
     trial: dict[str, Any] = {
         "group": _decoded([one.group for one in tasks], task),
@@ -360,17 +372,51 @@ def _table(
         "stop_at_target": training.stop_at_target,
         "matmul_precision": training.matmul_precision,
         "give_up_after": training.give_up_after or 0,
-    } | {str(name): column.to_numpy() for name, column in frame.items()}
+    } | frame
     trial = DEFAULTS | learners | trial
-    count = len(frame)
     arrays = {
         field.name: pa.array(trial[field.name], field.type)
         if isinstance(trial[field.name], np.ndarray)
-        else pa.repeat(pa.scalar(trial[field.name], field.type), count)
+        else repeated(pa.scalar(trial[field.name], field.type), len(rows))
         for field in TRIAL_SCHEMA
     }
-    marks = pa.array(fingerprints(trial), pa.string())
+    marks = pa.chunked_array([pa.array(some) for some in fingerprints(trial, _BLOCK)], pa.string())
     return pa.table({"fingerprint": marks} | arrays, schema=PLAN_SCHEMA)
+
+
+def _alone(column: NDArray[Any]) -> Any:  # noqa: ANN401
+    """The one value of a column, or the column where it has several."""
+    return column[:1].tolist()[0] if (column == column[0]).all() else column
+
+
+def _distinct(columns: list[NDArray[Any]]) -> NDArray[np.int64]:
+    """The first of all rows that are alike, sorted by the first column, then the next."""
+    key, size = np.zeros(len(columns[0]), dtype=np.int64), 1
+    for column in columns:
+        values, codes = np.unique(column, return_inverse=True)
+        if size * len(values) >= 2**63:
+            seen, key = np.unique(key, return_inverse=True)
+            size = len(seen)
+        size *= len(values)
+        key = key * len(values) + codes
+    return np.unique(key, return_index=True)[1]
+
+
+def repeated(value: pa.Scalar, count: int) -> pa.ChunkedArray:
+    """A column of one value; its chunks share their memory, however long it is."""
+    chunk = pa.repeat(value, min(count, _BLOCK))
+    whole, rest = divmod(count, _BLOCK)
+    return pa.chunked_array([chunk] * whole + [chunk.slice(0, rest)] * bool(rest), value.type)
+
+
+def rows_where(plan: pa.Table, wanted: pa.Array | pa.ChunkedArray) -> pa.Table:
+    """The rows of a plan where a mask is true; what has one value there takes no memory."""
+    columns = []
+    for column in plan.columns:
+        kept = column.filter(wanted)
+        alike = len(kept) > _BLOCK and len(pc.unique(kept)) == 1
+        columns.append(repeated(kept[0], len(kept)) if alike else kept)
+    return pa.table(columns, schema=plan.schema)
 
 
 def _decoded(values: list[Any], codes: NDArray[np.int64]) -> Any:  # noqa: ANN401

@@ -160,31 +160,45 @@ TRIAL_SCHEMA = pa.schema(
 
 def trials(table: pa.Table) -> list[Trial]:
     """The rows of a plan (or of records) as Trials."""
-    return [Trial.from_row(row) for row in table.select(TRIAL_SCHEMA.names).to_pylist()]
+    names = TRIAL_SCHEMA.names
+    columns = [table[name].to_pylist() for name in names]
+    return [Trial(*values) for values in zip(*columns, strict=True)]
 
 
-def fingerprints(columns: dict[str, np.ndarray[Any, Any] | str | int | float | bool]) -> list[str]:
+def planned_trials(plan: pa.Table) -> list[Trial]:
+    """The rows of a plan as Trials that know the fingerprints which it tells."""
+    some = trials(plan)
+    for trial, fingerprint in zip(some, plan["fingerprint"].to_pylist(), strict=True):
+        trial.__dict__["fingerprint"] = fingerprint  # where cached_property keeps it
+    return some
+
+
+def fingerprints(
+    columns: dict[str, np.ndarray[Any, Any] | str | int | float | bool], block: int = 65_536
+) -> Iterator[list[str]]:
     """The fingerprint of every row, as `Trial.fingerprint` gives it, without making a Trial.
 
     Args:
         columns: For each field of Trial an array of all rows' values, or one value for all.
+        block: Rows at a time, for they take ten times their memory while they are made.
 
-    Returns:
-        One fingerprint a row.
+    Yields:
+        Those of the next rows.
     """
     lengths = {len(value) for value in columns.values() if isinstance(value, np.ndarray)}
     (count,) = lengths or {1}
-    parts: list[Sequence[str]] = []
-    for field in _canonical_fields():
-        value = columns[field.name]
-        if isinstance(value, np.ndarray):
-            distinct, inverse = np.unique(value, return_inverse=True)
-            tokens = np.array([_token(field, item) for item in distinct.tolist()], dtype=object)
-            parts.append(tokens[inverse].tolist())
-        else:
-            token = _token(field, value)
-            parts += [[token] * count] if token else []
-    return [_digest(tokens) for tokens in zip(*parts, strict=True)]
+    for start in range(0, count, block):
+        size = min(block, count - start)
+        parts: list[Sequence[str]] = []
+        for field in _canonical_fields():
+            value = columns[field.name]
+            if isinstance(value, np.ndarray):
+                distinct, inverse = np.unique(value[start : start + size], return_inverse=True)
+                tokens = np.array([_token(field, item) for item in distinct.tolist()], dtype=object)
+                parts.append(tokens[inverse].tolist())
+            elif token := _token(field, value):
+                parts.append([token] * size)
+        yield [_digest(tokens) for tokens in zip(*parts, strict=True)]
 
 
 def _canonical_fields() -> list["Field[Any]"]:

@@ -1,6 +1,7 @@
 """Where a record comes from: code, libraries, host, run."""
 
 import json
+import os
 import platform
 import socket
 import subprocess
@@ -12,6 +13,17 @@ from pathlib import Path
 import sweeper
 
 _LIBRARIES = ("torch", "numpy", "ray", "pyarrow")
+
+ENVIRONMENT = frozenset(
+    {
+        "HOME", "PATH", "PWD", "OLDPWD", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TERM",
+        "TMPDIR", "HOSTNAME", "VIRTUAL_ENV", "PYTHONPATH",
+    }
+)  # fmt: skip
+"""Variables whose values may stand in what is kept: parts of a traceback's paths."""
+
+_SECRET_LENGTH = 8
+"""Shorter values, such as "1" or "true", stand in any text."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +71,15 @@ def library_versions() -> str:
 def host() -> str:
     """This machine's name."""
     return socket.gethostname()
+
+
+def without_environment(text: str) -> str:
+    """A text that is kept, such as a traceback, with `$NAME` for what only the environment knows.
+
+    Values of variables other than ENVIRONMENT are taken out: one may be a token or a password.
+    """
+    values = {value: name for name, value in os.environ.items() if name not in ENVIRONMENT}
+    for value in sorted(values, key=len, reverse=True):  # one may be part of another
+        if len(value) >= _SECRET_LENGTH:
+            text = text.replace(value, f"${values[value]}")
+    return text

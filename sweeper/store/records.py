@@ -1,8 +1,8 @@
 """What a finished trial leaves behind: its outcome, its measurements, and their Arrow schema."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
@@ -14,7 +14,13 @@ from sweeper.spec.learners import usual as usual
 from sweeper.spec.trial import DEFAULTS as DEFAULTS
 from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
 from sweeper.store.probes import NOT_PROBED, RECORD_COLUMNS, Probed, record_columns
-from sweeper.store.provenance import Provenance, code_version, host, library_versions
+from sweeper.store.provenance import (
+    Provenance,
+    code_version,
+    host,
+    library_versions,
+    without_environment,
+)
 from sweeper.tasks.groups import group_named
 
 SCHEMA_VERSION = 6
@@ -176,15 +182,12 @@ CURVE_SCHEMA = pa.schema(
 
 def curves_table(results: Sequence[TrialResult]) -> pa.Table:
     """The curves of the given results, as CURVE_SCHEMA."""
-    columns = [name for name in CURVE_SCHEMA.names if name != "fingerprint"]
-    return pa.Table.from_pylist(
-        [
-            {"fingerprint": result.fingerprint}
-            | {name: getattr(result.curve, name) for name in columns}
-            for result in results
-        ],
-        schema=CURVE_SCHEMA,
-    )
+    columns = {
+        name: [getattr(result.curve, name) for result in results]
+        for name in CURVE_SCHEMA.names
+        if name != "fingerprint"
+    }
+    return _table(CURVE_SCHEMA, {"fingerprint": [one.fingerprint for one in results]} | columns)
 
 
 def records_table(
@@ -214,33 +217,39 @@ def records_table(
         "device": device,
         "pack_size": pack_size,
     }
-    rows = [
-        here | asdict(trial) | _derived(trial) | _measured(result)
-        for trial, result in zip(trials, results, strict=True)
-    ]
-    return pa.Table.from_pylist(rows, schema=RECORD_SCHEMA)
+    columns = {name: [getattr(one, name) for one in trials] for name in TRIAL_SCHEMA.names}
+    columns |= _derived(trials) | _measured(results)
+    return _table(RECORD_SCHEMA, columns | {name: [it] * len(trials) for name, it in here.items()})
 
 
-def _derived(trial: Trial) -> dict[str, object]:
-    order = trial.group_order
+def _table(schema: pa.Schema, columns: Mapping[str, Sequence[object]]) -> pa.Table:
+    arrays = [pa.array(columns[one.name], one.type) for one in schema]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def _derived(trials: Sequence[Trial]) -> dict[str, list[object]]:
     return {
-        "train_fraction": trial.n_train / trial.tuples,
-        "n_over_m_log_m": trial.n_train / (order * math.log(order)),
-        "max_irrep_dim": group_named(trial.group).max_irrep_dim,
+        "train_fraction": [one.n_train / one.tuples for one in trials],
+        "n_over_m_log_m": [
+            one.n_train / (one.group_order * math.log(one.group_order)) for one in trials
+        ],
+        "max_irrep_dim": [group_named(one.group).max_irrep_dim for one in trials],
     }
 
 
-def _measured(result: TrialResult) -> dict[str, object]:
-    curve = result.curve
-    row: dict[str, object] = {
-        item.name: getattr(result, item.name)
-        for item in fields(result)
+def _measured(results: Sequence[TrialResult]) -> dict[str, list[object]]:
+    curves = [one.curve for one in results]
+    columns: dict[str, list[object]] = {
+        item.name: [getattr(one, item.name) for one in results]
+        for item in fields(TrialResult)
         if item.name not in {"curve", "probed"}
     }
-    row |= record_columns(result.probed)
-    row["final_step"] = curve.step[-1] if curve.step else 0
+    probed = [record_columns(one.probed) for one in results]
+    columns |= {name: [row.get(name) for row in probed] for name in NOT_PROBED}
+    columns["error"] = [one.error and without_environment(one.error) for one in results]
+    columns["final_step"] = [curve.step[-1] if curve.step else 0 for curve in curves]
     for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
-        values = getattr(curve, name)
-        row[name] = values[-1] if values else None
-    row["best_test_accuracy"] = max(curve.test_accuracy, default=None)
-    return row
+        series = [getattr(curve, name) for curve in curves]
+        columns[name] = [values[-1] if values else None for values in series]
+    columns["best_test_accuracy"] = [max(curve.test_accuracy, default=None) for curve in curves]
+    return columns

@@ -14,6 +14,7 @@ import pyarrow.fs as pafs
 
 from sweeper.store.records import RECORD_SCHEMA, Outcome
 from sweeper.store.results import SCHEMAS, ResultsError, ResultsFolder, SchemaError
+from sweeper.store.shards import holders
 from sweeper.store.standing import KEY, DoubledError, standing
 
 ALWAYS = ("records", "curves")
@@ -123,7 +124,9 @@ def _diagnose(folder: ResultsFolder) -> Diagnosis:
     findings: list[Finding] = []
     foreign: list[str] = []
     good: dict[str, pa.Table] = {}
+    count = folder.shards()
     files = {kind: set(_names(folder, kind, ".parquet")) for kind in SCHEMAS}
+    files = {kind: names - set(holders(names, count)) for kind, names in files.items()}
     for name in sorted(set.union(*files.values())):
         kinds = [kind for kind in SCHEMAS if name in files[kind]]
         found = _shard(folder, name, kinds)

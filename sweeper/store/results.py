@@ -23,12 +23,14 @@ nobody to hand a second record to, and workers need no disk in common with the d
 import fcntl
 import json
 import os
+import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,12 +47,25 @@ from sweeper.store.records import (
     RECORD_SCHEMA,
     SCHEMA_VERSION,
 )
+from sweeper.store.shards import (
+    SUFFIX,
+    Shard,
+    counting,
+    holders,
+    part,
+    rows_metadata,
+    rows_of,
+)
 from sweeper.store.standing import KEY, DoubledError, standing, standing_curves
 
 SCHEMAS = {"records": RECORD_SCHEMA, "curves": CURVE_SCHEMA, "probes": PROBE_SCHEMA}
 """Of the data sets, by folder. A shard's file of the records makes it count; one of probes is there
 where any were on, and alone where trials were probed that have records."""
 
+_ALWAYS = ("records", "curves")
+"""Those that have a file of every shard."""
+
+_ROW_GROUP_BYTES = 32_000_000
 _RUN_TIME = "%Y%m%dT%H%M%S"
 
 
@@ -137,8 +152,11 @@ class ResultsFolder:
         return self.together(shards, read).select(columns or RECORD_SCHEMA.names)
 
     def shards(self) -> list[str]:
-        """The file names of all shards, in the order of writing; what is in one never changes."""
-        return [path.rpartition("/")[2] for path in self._list("records", ".parquet")]
+        """The file names of all shards that count, in the order of writing.
+
+        Each can be read from then on, and has the same rows, though its file may be replaced.
+        """
+        return counting(self._names("records"))
 
     def records_shard(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """The records in one shard.
@@ -164,11 +182,11 @@ class ResultsFolder:
         """
         return self.shard_file("curves", name, columns)
 
-    def together(self, shards: list[pa.Table], columns: list[str] | None = None) -> pa.Table:
+    def together(self, tables: list[pa.Table], columns: list[str] | None = None) -> pa.Table:
         """The records of several shards that stand, as one table; none is an empty table.
 
         Args:
-            shards: In the order of writing, with `standing.KEY`.
+            tables: In the order of writing, with `standing.KEY`.
             columns: That they have; by default all.
 
         Raises:
@@ -176,7 +194,7 @@ class ResultsFolder:
         """
         schema = RECORD_SCHEMA if columns is None else pa.schema(map(RECORD_SCHEMA.field, columns))
         try:
-            return standing(pa.concat_tables(shards) if shards else schema.empty_table())
+            return standing(pa.concat_tables(tables) if tables else schema.empty_table())
         except DoubledError as error:
             raise ResultsError(f"{self.path}: {error}; {self._mended}") from error
 
@@ -209,8 +227,7 @@ class ResultsFolder:
         known = self.records(["fingerprint"])["fingerprint"].combine_chunks()
         found: list[pa.Table] = []
         seen = pa.array([], pa.string())
-        for path in reversed(self._list("probes", ".parquet")):
-            name = path.rpartition("/")[2]
+        for name in reversed(self._names("probes")):
             table = self.shard_file("probes", name, reading)
             marks = table["fingerprint"]
             new = pc.and_not(pc.is_in(marks, known), pc.is_in(marks, seen))
@@ -245,7 +262,7 @@ class ResultsFolder:
         Raises:
             ResultsError: It cannot be read.
         """
-        path = f"{self.path}/state/{run_id}.json"
+        path = f"{self.path}/state/{_plain(run_id)}.json"
         try:
             return self._read_run(path)
         except ResultsError as error:
@@ -259,7 +276,7 @@ class ResultsFolder:
         Raises:
             ResultsError: It cannot be read.
         """
-        path = f"{self.path}/specs/{digest}.yaml"
+        path = f"{self.path}/specs/{_plain(digest)}.yaml"
         try:
             return self._read_bytes(path).decode()
         except (ValueError, OSError) as error:
@@ -271,7 +288,7 @@ class ResultsFolder:
         Raises:
             ResultsError: One cannot be read.
         """
-        return dict(self._modules(f"specs/{digest}"))
+        return dict(self._modules(f"specs/{_plain(digest)}"))
 
     def modules(self) -> list[tuple[str, str]]:
         """The names and texts of the modules of all specs: of one name there may be several.
@@ -299,6 +316,17 @@ class ResultsFolder:
             raise ResultsError(f"{path}: cannot read this run: {error}") from error
         return found
 
+    def _names(self, kind: str) -> list[str]:
+        """The names of all files of a data set.
+
+        A listing may miss both a file that is deleted meanwhile and the one that replaces it, but
+        the listing before has one of them: two that agree have missed nothing.
+        """
+        paths, before = self._list(kind, SUFFIX), None
+        while paths != before:
+            paths, before = self._list(kind, SUFFIX), paths
+        return [path.rpartition("/")[2] for path in paths]
+
     def _list(self, folder: str, suffix: str) -> list[str]:
         selector = pafs.FileSelector(f"{self.path}/{folder}", allow_not_found=True)
         found = [info.path for info in self.filesystem.get_file_info(selector)]
@@ -313,7 +341,7 @@ class ResultsFolder:
         return f"`sweeper repair {self.path}` says what can be done"
 
     def shard_file(self, kind: str, name: str, columns: list[str] | None = None) -> pa.Table:
-        """One file of a shard.
+        """One file of a shard, or its rows in the file that it was put into since.
 
         Args:
             kind: A data set: one of SCHEMAS.
@@ -324,20 +352,26 @@ class ResultsFolder:
             SchemaError: It is of another schema.
             ResultsError: It is missing or broken.
         """
-        path, schema = f"{self.path}/{kind}/{name}", SCHEMAS[kind]
-        try:
-            with pq.ParquetFile(
-                path, filesystem=self.filesystem, page_checksum_verification=True
-            ) as shard:
-                found = shard.schema_arrow
-                _check_schema(path, kind, found, schema)
-                wanted = pa.schema(schema if columns is None else map(schema.field, columns))
-                there = [name for name in wanted.names if name in found.names]
-                return _with_defaults(shard.read(columns=there), wanted, schema.metadata)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise ResultsError(
-                f"{path}: cannot read this shard: {error}; {self._mended}"
-            ) from error
+        schema, file = SCHEMAS[kind], name
+        while True:
+            path = f"{self.path}/{kind}/{file}"
+            try:
+                with pq.ParquetFile(
+                    path, filesystem=self.filesystem, page_checksum_verification=True
+                ) as shard:
+                    found = shard.schema_arrow
+                    _check_schema(path, kind, found, schema)
+                    wanted = pa.schema(schema if columns is None else map(schema.field, columns))
+                    there = [name for name in wanted.names if name in found.names]
+                    table = part(shard.read(columns=there), found, file, name)
+                    return _with_defaults(table, wanted, schema.metadata)
+            except (pa.ArrowException, OSError, ValueError) as error:
+                holder = holders([file], self.shards()).get(file)
+                if holder is None:
+                    raise ResultsError(
+                        f"{path}: cannot read this shard: {error}; {self._mended}"
+                    ) from error
+                file = holder
 
     def _read_bytes(self, path: str) -> bytes:
         with self.filesystem.open_input_stream(path) as stream:
@@ -384,6 +418,103 @@ class ResultsFolder:
         if probes is not None and probes.num_rows:
             self._write_parquet(f"probes/{name}.parquet", probes.cast(PROBE_SCHEMA))
 
+    def shard_bytes(self, some: Sequence[Shard]) -> int:
+        """Bytes of the files of some shards."""
+        names = [f"{kind}/{one.stem}{SUFFIX}" for kind in SCHEMAS for one in some]
+        found = self.filesystem.get_file_info([f"{self.path}/{name}" for name in names])
+        return sum(info.size or 0 for info in found)
+
+    def compact(self, some: Sequence[Shard]) -> Shard:
+        """Put shards of one run into one; readers see every row once at any moment.
+
+        Like a new shard it is written aside, and its records are moved into place last: from then
+        on it counts, and the others, which are deleted, do not. For the run's own driver, beside
+        `write_shard`; no shard may be given to two calls at a time.
+
+        Args:
+            some: Whose numbers follow one another.
+
+        Returns:
+            The new shard.
+
+        Raises:
+            ResultsError: One cannot be read.
+            OSError: The new one cannot be written; all others still count.
+        """
+        if any(one.last + 1 != other.first for one, other in pairwise(some)):
+            raise ValueError(f"the numbers of {[one.stem for one in some]} do not follow")
+        whole = Shard(some[0].run, some[0].first, some[-1].last)
+        for kind in reversed(SCHEMAS):
+            self._write_together(kind, some, whole)
+        self._delete_replaced(whole.run)
+        return whole
+
+    def _write_together(self, kind: str, parts: Sequence[Shard], whole: Shard) -> None:
+        """One file of a data set from several, a few row groups in memory at a time."""
+        paths: list[str] = []
+        rows: list[int] = []
+        for one in parts:
+            path = f"{self.path}/{kind}/{one.stem}{SUFFIX}"
+            if kind not in _ALWAYS and not self._there(path):  # no trial of it has any
+                rows += [0] * (one.last - one.first + 1)
+                continue
+            with self._opened(path) as file:
+                rows += rows_of(file.schema_arrow, file.metadata.num_rows)
+                schema = file.schema_arrow
+            paths.append(path)
+        if not paths:
+            return
+        schema = schema.with_metadata(schema.metadata | rows_metadata(rows))
+        with (
+            self._aside(f"{kind}/{whole.stem}{SUFFIX}") as stream,
+            pq.ParquetWriter(
+                stream, schema, compression="zstd", write_page_checksum=True
+            ) as writer,
+        ):
+            waiting: list[pa.Table] = []
+            for path in paths:
+                with self._opened(path) as file:
+                    for group in range(file.num_row_groups):
+                        waiting.append(file.read_row_group(group).cast(schema))
+                        if sum(table.nbytes for table in waiting) >= _ROW_GROUP_BYTES:
+                            writer.write_table(pa.concat_tables(waiting))
+                            waiting = []
+            if waiting:
+                writer.write_table(pa.concat_tables(waiting))
+
+    def _there(self, path: str) -> bool:
+        return bool(self.filesystem.get_file_info(path).type != pafs.FileType.NotFound)
+
+    @contextmanager
+    def _opened(self, path: str) -> Iterator[pq.ParquetFile]:
+        try:
+            with pq.ParquetFile(
+                path, filesystem=self.filesystem, page_checksum_verification=True
+            ) as file:
+                yield file
+        except (pa.ArrowException, OSError) as error:
+            text = f"{path}: cannot read this shard: {error}; {self._mended}"
+            raise ResultsError(text) from error
+
+    def _delete_replaced(self, run_id: str | None = None) -> None:
+        """Delete what compaction leaves: shards that were put into others, the records first.
+
+        Args:
+            run_id: Look at this run's shards alone; another one's driver may be at work on its own.
+        """
+        names = self._names("records")
+        count = counting(names)
+        for kind in SCHEMAS:
+            there = names if kind == "records" else self._names(kind)
+            gone = holders(there, count)
+            for name in there:
+                shard = Shard.named(name)
+                if shard is None or run_id not in (None, shard.run):
+                    continue
+                begun = shard.first != shard.last and name not in count
+                if name in gone or begun:
+                    self.filesystem.delete_file(f"{self.path}/{kind}/{name}")
+
     def write_run(self, run_id: str, description: dict[str, Any]) -> None:
         """Keep the description of a run."""
         self.write_file(f"runs/{run_id}.json", json.dumps(description, indent=2).encode())
@@ -417,12 +548,18 @@ class ResultsFolder:
             content: Bytes.
             lasting: Whether it has to outlive a power cut.
         """
+        with self._aside(name, lasting) as stream:
+            stream.write(content)
+
+    @contextmanager
+    def _aside(self, name: str, lasting: bool = True) -> Iterator[pa.NativeFile]:
+        """A file to be written, moved into place at the end unless an error comes first."""
         folder, _, base = f"{self.path}/{name}".rpartition("/")
         self.filesystem.create_dir(folder)
         aside = f"{folder}/.{base}.{time.time_ns():x}.tmp"
         try:
             with self.filesystem.open_output_stream(aside) as stream:
-                stream.write(content)
+                yield stream
             if lasting:
                 self._sync(aside)
             self.filesystem.move(aside, f"{folder}/{base}")
@@ -484,6 +621,18 @@ class ResultsFolder:
         assert self.local_path is not None
         for path in self.local_path.glob("*/.*.tmp"):
             path.unlink()
+        self._delete_replaced()
+
+
+def _plain(name: str) -> str:
+    """A name that was read in a file, if it names a file of its folder and none elsewhere.
+
+    Raises:
+        ResultsError: It does not.
+    """
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise ResultsError(f"{name!r} is no name of a file in a results folder")
+    return name
 
 
 def _locked(file: IO[str], kind: int, tries: int = 10) -> bool:

@@ -3,15 +3,23 @@
 import threading
 import time
 from collections.abc import Callable
+from queue import SimpleQueue
 from types import TracebackType
 from typing import Self
 
 import pyarrow as pa
 
-from sweeper.store.results import ResultsFolder
+from sweeper.store.results import ResultsError, ResultsFolder
+from sweeper.store.shards import Shard
 
 FLUSH_SECONDS = 3.0
 """A finished trial waits at most this long for its shard."""
+
+FAN_IN = 32
+"""So many shards of one size become one; so many of those again."""
+
+MAX_COMPACTED_BYTES = 128_000_000
+"""Shards that would make a larger file together stay as they are: they are large enough."""
 
 
 class ShardWriter:
@@ -23,6 +31,8 @@ class ShardWriter:
         run_id: str,
         wrote: Callable[[float, float], None] = lambda start, end: None,
         only_probes: bool = False,
+        say: Callable[[str], None] = lambda text: None,
+        fan_in: int = FAN_IN,
     ) -> None:
         """Nothing is written before the first record.
 
@@ -32,6 +42,8 @@ class ShardWriter:
             wrote: Called after each shard with the times between which it was written, by
                 the monotonic clock.
             only_probes: The trials have records: keep what their probes measured and nothing else.
+            say: Tells people.
+            fan_in: Shards that are put into one.
         """
         self._folder, self._run_id, self._wrote = folder, run_id, wrote
         self._shards = 0
@@ -39,14 +51,16 @@ class ShardWriter:
         self._curves: list[pa.Table] = []
         self._probes: list[pa.Table] = []
         self._only_probes = only_probes
-        self._lock = threading.Lock()
+        self._lock, self._writing = threading.Lock(), threading.Lock()
         self._first = 0.0
         self._error: Exception | None = None
         self._closing = threading.Event()
         self._clock = threading.Thread(target=self._flush_in_time, daemon=True)
+        self._compactor = Compactor(folder, run_id, say, fan_in)
 
     def __enter__(self) -> Self:
         self._clock.start()
+        self._compactor.start()
         return self
 
     def __exit__(
@@ -58,6 +72,7 @@ class ShardWriter:
         self._closing.set()
         self._clock.join()
         self.flush()
+        self._compactor.end()
 
     def add(self, records: pa.Table, curves: pa.Table, probes: pa.Table | None = None) -> None:
         """Take in finished trials.
@@ -82,20 +97,31 @@ class ShardWriter:
         Raises:
             OSError: It could not be written; nothing is forgotten.
         """
-        with self._lock:
-            if not self._records:
+        with self._writing:
+            with self._lock:
+                taken = self._records, self._curves, self._probes
+                self._records, self._curves, self._probes = [], [], []
+            if not taken[0]:
                 return
-            name = f"{self._run_id}-{self._shards:06d}"
-            records, curves = pa.concat_tables(self._records), pa.concat_tables(self._curves)
-            probes = pa.concat_tables(self._probes) if self._probes else None
-            start = time.monotonic()
-            if self._only_probes:
-                self._folder.write_probes(name, probes)
-            else:
-                self._folder.write_shard(name, records, curves, probes)
-            self._wrote(start, time.monotonic())
-            self._shards += 1
-            self._records, self._curves, self._probes = [], [], []
+            try:
+                self._write(*(pa.concat_tables(some) if some else None for some in taken))
+            except BaseException:
+                with self._lock:
+                    self._records = taken[0] + self._records
+                    self._curves = taken[1] + self._curves
+                    self._probes = taken[2] + self._probes
+                raise
+
+    def _write(self, records: pa.Table, curves: pa.Table, probes: pa.Table | None) -> None:
+        shard = Shard(self._run_id, self._shards, self._shards)
+        start = time.monotonic()
+        if self._only_probes:
+            self._folder.write_probes(shard.stem, probes)
+        else:
+            self._folder.write_shard(shard.stem, records, curves, probes)
+            self._compactor.add(self._shards)
+        self._wrote(start, time.monotonic())
+        self._shards += 1
 
     def _flush_in_time(self) -> None:
         while not self._closing.wait(0.25):
@@ -107,3 +133,63 @@ class ShardWriter:
                 except Exception as error:  # for the driver's thread, at its next record
                     self._error = error
                     self._first = time.monotonic()
+
+
+class Compactor:
+    """Puts shards of a run together as they grow in number, beside the run, in a thread.
+
+    FAN_IN shards in a row become one of the next size, FAN_IN of these one of the size after. So
+    each record is written a few times at most, and of every size there are fewer than FAN_IN, but
+    for those that are large enough.
+    """
+
+    def __init__(
+        self, folder: ResultsFolder, run_id: str, say: Callable[[str], None], fan_in: int
+    ) -> None:
+        """Nothing is done before the first shard.
+
+        Args:
+            folder: Where the shards are.
+            run_id: The run's.
+            say: Tells people.
+            fan_in: Shards that are put into one.
+        """
+        self._folder, self._run_id, self._say, self._fan_in = folder, run_id, say, fan_in
+        self._written: SimpleQueue[int | None] = SimpleQueue()
+        self._sizes: list[list[Shard]] = [[]]
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def add(self, number: int) -> None:
+        """A shard of this number was written."""
+        self._written.put(number)
+
+    def end(self) -> None:
+        """End after what is due; what is left is fewer than `fan_in` shards of each size."""
+        if self._thread.is_alive():
+            self._written.put(None)
+            self._thread.join()
+
+    def _follow(self) -> None:
+        try:
+            while (number := self._written.get()) is not None:
+                self._take(Shard(self._run_id, number, number), 0)
+        except (ResultsError, OSError, pa.ArrowException) as error:
+            # the shards are all there: the run goes on
+            self._say(f"shards of this run are no longer put together: {error}")
+
+    def _take(self, shard: Shard, size: int) -> None:
+        if size == len(self._sizes):
+            self._sizes.append([])
+        shards = self._sizes[size]
+        shards.append(shard)
+        if len(shards) < self._fan_in:
+            return
+        self._sizes[size] = []
+        if self._folder.shard_bytes(shards) > MAX_COMPACTED_BYTES:
+            del self._sizes[size + 1 :]  # what comes next does not follow on those
+        else:
+            self._take(self._folder.compact(shards), size + 1)

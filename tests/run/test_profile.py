@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from sweeper.run.profile import Profile
@@ -101,7 +102,8 @@ def delivered(
         records = records_table([trial], [result], Provenance("s", "r", "d"), "cuda", len(trials))
         ended_at = start + timedelta(seconds=spent)
         profile.deliver(
-            Delivery([0], records, curves_table([result]), "host, process 1", ended_at), records
+            Delivery([0], records, curves_table([result]), "host, process 1", [ended_at]),
+            pa.array([True]),
         )
 
 

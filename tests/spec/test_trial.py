@@ -67,7 +67,9 @@ def test_columns_and_trials_give_the_same_fingerprints(n: list[int], rate: float
         0.9, True,
     )  # fmt: skip
     columns = asdict(base) | {"n_train": np.array(n)}
-    assert fingerprints(columns) == [replace(base, n_train=value).fingerprint for value in n]
+    wanted = [replace(base, n_train=value).fingerprint for value in n]
+    assert list(fingerprints(columns)) == [wanted]
+    assert list(fingerprints(columns, block=1)) == [[one] for one in wanted]
 
 
 def test_trials_survive_arrow(trial: Callable[..., Trial]) -> None:

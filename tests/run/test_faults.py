@@ -312,32 +312,29 @@ def test_trials_that_become_nan_diverge_alone(small_spec: Path, note: Note) -> N
 # ---------------------------------------------------------------- clocks
 
 CLOCK = """\
-import datetime as _datetime, time as _time
-_offset = {start}
-_real, _seconds, _nanoseconds = _datetime.datetime, _time.time, _time.time_ns
+import time as _time
+from datetime import datetime as _datetime, timedelta as _timedelta
 
-class _Any(type):
-    def __instancecheck__(cls, one):
-        return isinstance(one, _real)
-
-class _Clock(_real, metaclass=_Any):
-    __slots__ = ()
-
-    @classmethod
-    def now(cls, tz=None):
-        return _real.now(tz) + _datetime.timedelta(seconds=_offset)
-
-_datetime.datetime = _Clock
+_offset, begun = {start}, 0
+_seconds, _nanoseconds = _time.time, _time.time_ns
 _time.time = lambda: _seconds() + _offset
 _time.time_ns = lambda: _nanoseconds() + int(_offset * 1e9)
 
-begun = 0
+class _Clock(_datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return _datetime.now(tz) + _timedelta(seconds=_offset)
 
 def disturb(trial):
     global begun, _offset
     begun += 1
     if begun == 3:
         _offset += {jump}
+
+import sweeper.learn.train, sweeper.run.driver, sweeper.run.inline
+for name, module in list(sys.modules.items()):
+    if name.startswith("sweeper") and getattr(module, "datetime", None) is _datetime:
+        module.datetime = _Clock
 """
 """For a process: its wall clock is off from the start, and jumps when the third trial begins."""
 

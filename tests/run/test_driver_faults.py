@@ -192,3 +192,26 @@ def title(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         return " ".join(process.cmdline())
     return ""
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ("Task was killed due to the node running low on memory.", "its node ran low on memory"),
+        (
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR",
+            "its process was killed or crashed; where memory runs out, the kernel kills",
+        ),
+        ("Traceback\nRuntimeError: no device cuda here\n", "RuntimeError: no device cuda here"),
+        (None, "of an unknown cause"),
+    ],
+)
+def test_the_death_of_a_worker_is_told_as_ray_tells_it(
+    tmp_path: Path, told: str | None, reason: str
+) -> None:
+    from sweeper.run.ray_tune import death_reason
+
+    path = tmp_path / "error.txt"
+    if told is not None:
+        path.write_text(told)
+    assert death_reason(str(path)) == reason

@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -98,6 +98,8 @@ def _print_plan(
             f"the others will take about {found['missing']:,} more"
         )
     console.print(text, highlight=False, soft_wrap=True)
+    if found["probes"]:
+        console.print(_probes_in_words(found), highlight=False, soft_wrap=True)
     for steps, count in found["other_horizons"].items():
         text = f"{count:,} of these were run with max_steps {steps:,}; another horizon is"
         console.print(f"{text} another trial, run from its start", highlight=False, soft_wrap=True)
@@ -110,6 +112,18 @@ def _print_plan(
         )
     elif calibrated and found["missing"]:
         console.print(f"how long it takes cannot be told here: {found['no_forecast']}")
+
+
+def _probes_in_words(found: dict[str, Any]) -> str:
+    text = f"probes are on: {', '.join(found['probes'])}"
+    if (expected := found["forecast"]) and expected["probe_share"]:
+        text += f"; they will take {expected['probe_share']:.0%} of the workers' time"
+    if found["unprobed"]:
+        text += (
+            f"\n{found['unprobed']:,} trials have records but no probes, or not all of these; "
+            "`sweeper run --probe-finished` trains them again for these alone"
+        )
+    return text
 
 
 @click.command(epilog=f"{EXAMPLE}sweeper run specs/quickstart.yaml --results results")
@@ -126,6 +140,11 @@ def _print_plan(
 @click.option(
     "--profile", is_flag=True, help="Say where the time went, and keep a trace of it for Perfetto."
 )
+@click.option(
+    "--probe-finished", is_flag=True,
+    help="Train those again that have a record but not all that `probes` measure, and keep the "
+    "probes alone.",
+)  # fmt: skip
 @complains
 def run(
     spec: Path,
@@ -138,6 +157,7 @@ def run(
     retry_failed: bool,
     dry_run: bool,
     profile: bool,
+    probe_finished: bool,
     **resources: float | None,
 ) -> None:
     """Run whatever of a spec has no record yet.
@@ -162,6 +182,8 @@ def run(
         return RayExecutor(address, log_file)
 
     sweep = _with_resources(spec, resources)
+    if probe_finished and sweep.spec.probing is None:
+        raise click.UsageError(f"--probe-finished: {spec} names no probes")
     if dry_run:
         setting = Setting(executor, address, device)
         _print_plan(sweep, results, setting, True, False, retry_failed)
@@ -180,7 +202,15 @@ def run(
         timeline = Profile() if profile else None
         budget = Budget(max_trials, max_hours)
         summary = run_sweep(
-            sweep, folder, open_executor, device, console, timeline, budget, retry_failed
+            sweep,
+            folder,
+            open_executor,
+            device,
+            console,
+            timeline,
+            budget,
+            probe_finished=probe_finished,
+            retry_failed=retry_failed,
         )
     except ExecutorError as error:
         click.echo("\n".join([str(error), *getattr(error, "__notes__", [])]), err=True)
@@ -194,6 +224,9 @@ def run(
         highlight=False,
         soft_wrap=True,
     )
+    if summary.differing:
+        text = "ended otherwise than their records, as on another device or with other libraries"
+        console.print(f"{summary.differing:,} of the {summary.ran:,} {text}", soft_wrap=True)
     if summary.spent:
         console.print(f"{summary.spent}; the same command goes on", highlight=False)
     if timeline and summary.trace:

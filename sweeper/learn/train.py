@@ -15,7 +15,10 @@ import torch
 
 from sweeper.learn.data import Metrics
 from sweeper.learn.learner import batch_of, initial_weights, network_of, optimizer_of
+from sweeper.learn.probing import Probing
+from sweeper.spec.probes import Probes
 from sweeper.spec.trial import Trial
+from sweeper.store.probes import Probed
 from sweeper.store.records import Curve, Outcome, TrialResult
 from sweeper.tasks.task import task_of
 
@@ -51,6 +54,7 @@ def train(
     batch_size: int | None = None,
     dtype: torch.dtype = torch.float32,
     watch: Watch | None = None,
+    probes: Probes | None = None,
 ) -> Iterator[list[TrialResult]]:
     """Train trials of one shape (task, hidden size, network, loss, optimizer).
 
@@ -66,6 +70,7 @@ def train(
         dtype: Of weights and activations.
         watch: For debugging. Called with a trial and its curve after each of its evaluations;
             with it, what a trial raises is raised here.
+        probes: What is measured inside the networks; they change no other part of a result.
 
     Yields:
         After each evaluation, the results of the trials that ended with it, often none. A batch
@@ -88,7 +93,7 @@ def train(
             try:
                 # inference mode spares the hand-written network some microseconds an operation
                 quick = torch.inference_mode if network_of(batch[0]).by_hand else torch.no_grad
-                for ended in quick()(_train_batch)(batch, device, dtype, started_at, watch):
+                for ended in quick()(_train_batch)(batch, device, dtype, started_at, watch, probes):
                     done.update(result.fingerprint for result in ended)
                     yield ended
             except Exception as error:
@@ -151,6 +156,7 @@ def _train_batch(
     dtype: torch.dtype,
     started_at: datetime,
     watch: Watch | None,
+    probes: Probes | None,
 ) -> Iterator[list[TrialResult]]:
     clock = _Clock(device)
     runs = [_Run(trial, started_at) for trial in batch]
@@ -159,6 +165,7 @@ def _train_batch(
     del weights
     optimizer = optimizer_of(batch, net.weights)
     setup_s = clock.lap()
+    probing = Probing(batch, net.weights, probes, clock.lap) if probes else None
     step = 0
     while runs:
         due = min(run.schedule[0] for run in runs)
@@ -174,12 +181,16 @@ def _train_batch(
                 run.observe(step, metrics, i)
                 if watch:
                     watch(run.trial, run.curve)
+        if probing:
+            probing.observe(step, net.weights, runs)
         yield [run.result() for run in runs if run.outcome]
         clock.lap()  # what the caller did
         alive = [i for i, run in enumerate(runs) if not run.outcome]
         if alive and len(alive) < len(runs):
             net = net.keep(alive)
             optimizer.keep(alive, net.weights)
+            if probing:
+                probing.keep(alive)
         runs = [runs[i] for i in alive]
         setup_s = clock.lap()
 
@@ -225,6 +236,7 @@ class _Run:
         self.fit_step: int | None = None
         self.generalization_step: int | None = None
         self.outcome: Outcome | None = None
+        self.probed: Probed | None = None
 
     def spend(self, setup_s: float, steps_s: float, evaluation_s: float) -> None:
         """Count the time that the trial, or its share of a batch, took."""
@@ -280,12 +292,16 @@ class _Run:
             generalization_step=self.generalization_step,
             n_test=self.trial.tuples - self.trial.n_train,
             train_flops=float(network_of(self.trial).step_flops() * self.curve.step[-1]),
-            wall_time_s=self.setup_s + self.steps_s + self.evaluation_s,
+            wall_time_s=self.setup_s
+            + self.steps_s
+            + self.evaluation_s
+            + (self.probed["probe_s"] if self.probed else 0.0),
             setup_s=self.setup_s,
             evaluation_s=self.evaluation_s,
             started_at=self.started_at,
             curve=self.curve,
             stop_rule=self._stop_rule(),
+            probed=self.probed,
         )
 
     def _stop_rule(self) -> str | None:

@@ -222,5 +222,9 @@ def agenda_of(sweep: Sweep, records: pa.Table) -> Agenda:
 
 def missing(plan: pa.Table, records: pa.Table) -> pa.Table:
     """The rows of a plan that have no record."""
-    done = pc.is_in(plan["fingerprint"], value_set=records["fingerprint"].combine_chunks())
-    return plan.filter(pc.invert(done))
+    return plan.filter(pc.invert(among(plan, records["fingerprint"])))
+
+
+def among(table: pa.Table, fingerprints: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which rows of a table have one of some fingerprints."""
+    return pc.is_in(table["fingerprint"], value_set=fingerprints.combine_chunks())

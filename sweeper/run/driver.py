@@ -19,6 +19,7 @@ from sweeper.run.executor import Executor, ExecutorError, Job, Tracking
 from sweeper.run.heartbeat import Heartbeat
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
+from sweeper.run.probing_again import ProbingAgain
 from sweeper.run.profile import Profile
 from sweeper.run.progress import Progress
 from sweeper.run.reuse import take_over
@@ -55,6 +56,7 @@ class Summary:
         spent: What of its budget was spent before the last trial, or None.
         seconds: It took.
         trace: Path of its profile, if one was asked for and any trial ran.
+        differing: Of trials that were probed again, how many ended otherwise than their records.
     """
 
     unit: str
@@ -66,6 +68,7 @@ class Summary:
     spent: str | None
     seconds: float
     trace: str | None = None
+    differing: int = 0
 
 
 def run_sweep(
@@ -76,6 +79,8 @@ def run_sweep(
     console: Console,
     profile: Profile | None = None,
     budget: Budget = Budget(),
+    *,
+    probe_finished: bool = False,
     retry_failed: bool = False,
 ) -> Summary:
     """Run whatever of a sweep has no record yet.
@@ -88,6 +93,7 @@ def run_sweep(
         console: For people.
         profile: To be filled with where the time went, and kept as a trace.
         budget: What this run may spend.
+        probe_finished: Train those again that have a record but no probes, and keep these alone.
         retry_failed: Also run what has a record of a failure; the new record stands before it.
 
     Raises:
@@ -105,7 +111,9 @@ def run_sweep(
             if reused := take_over(sweep, folder, run_id, retry_failed):
                 console.print(f"{reused:,} records taken over from {', '.join(sweep.spec.reuse)}")
                 _describe(folder, sweep, provenance, retry_failed)
-            whole = agenda = open_agenda(sweep, folder, retry_failed)
+            again = ProbingAgain(sweep, folder) if probe_finished else None
+            whole: Agenda = again or open_agenda(sweep, folder, retry_failed)
+            agenda = whole
         if budget.trials is not None:
             agenda = Limited(whole, budget.trials)
         interrupt, progress = None, _progress(console, agenda)
@@ -118,11 +126,15 @@ def run_sweep(
                 device,
                 tracking,
                 sweep.module_texts,
+                sweep.spec.probing,
             )
             interrupt = _interrupt(progress, clock, budget)
             _describe(folder, sweep, provenance, retry_failed)
             with Heartbeat(folder, run_id, agenda, interrupt, progress.say) as heartbeat:
-                _run(agenda, job, folder, open_executor, progress, profile, interrupt, heartbeat)
+                _run(
+                    agenda, job, folder, open_executor, progress, profile, interrupt, heartbeat,
+                    probe_finished,
+                )  # fmt: skip
         with profile.span("count outcomes"):
             outcomes = _outcomes(agenda.scope, folder.records(["fingerprint", "outcome"]))
         profile.finish()
@@ -139,6 +151,7 @@ def run_sweep(
         spent=None if complete else _spent(budget, interrupt),
         seconds=time.monotonic() - clock,
         trace=trace,
+        differing=again.differing if again else 0,
     )
 
 
@@ -151,6 +164,7 @@ def _run(
     profile: Profile,
     interrupt: Interrupt,
     heartbeat: Heartbeat,
+    only_probes: bool,
 ) -> None:
     """Run what an agenda asks for, or until an end is."""
     run_id = job.provenance.run_id
@@ -165,7 +179,7 @@ def _run(
             profile.span("hand out packs and wait"),
             interrupt,
             progress,
-            ShardWriter(folder, run_id, profile.wrote) as writer,
+            ShardWriter(folder, run_id, profile.wrote, only_probes) as writer,
         ):
             ledger = Ledger(agenda, profile.workers, job.provenance, writer, progress, profile)
             heartbeat.follow(ledger)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sweeper.run.agenda import Agenda
 from sweeper.run.packs import MAX_ATTEMPTS, Pack, PackQueue
@@ -126,7 +127,8 @@ class Ledger:
         name = delivery.worker.partition(",")[0]
         self._hosts.setdefault(name, HostTally()).add(delivery.worker, records.num_rows)
         rows = np.array(delivery.rows)[fresh.to_numpy(zero_copy_only=False)].tolist()
-        self._keep(rows, records, delivery.curves.filter(fresh))
+        probed = pc.is_in(delivery.probes["fingerprint"], records["fingerprint"].combine_chunks())
+        self._keep(rows, records, delivery.curves.filter(fresh), delivery.probes.filter(probed))
 
     def say(self, text: str) -> None:
         """A line for people."""
@@ -166,7 +168,13 @@ class Ledger:
         records = records_table(lost, results, self._provenance, "unknown", 1)
         self._keep(given_up, records, curves_table(results))
 
-    def _keep(self, rows: list[int], records: pa.Table, curves: pa.Table) -> None:
-        self._writer.add(records, curves)
+    def _keep(
+        self,
+        rows: list[int],
+        records: pa.Table,
+        curves: pa.Table,
+        probes: pa.Table | None = None,
+    ) -> None:
+        self._writer.add(records, curves, probes)
         self._agenda.learn(rows, records)
         self._progress.add(records["outcome"].to_pylist(), self._agenda.finished, self._agenda.cost)

@@ -21,7 +21,7 @@ from sweeper.store.records import Outcome
 
 _NOTED = [
     "fingerprint", "group", "n_train", "outcome", "final_step", "pack_size",
-    "started_at", "wall_time_s", "setup_s", "evaluation_s",
+    "started_at", "wall_time_s", "setup_s", "evaluation_s", "probe_s",
 ]  # fmt: skip
 
 _DRIVER, _WORKERS = 1, 2
@@ -124,16 +124,17 @@ class Profile:
         slices = list(self._slices())
         total = self.workers * (self.end - self.start)
         good = [item.record for item in slices if item.record["outcome"] != Outcome.FAILED]
-        setup, evaluation, wall = (
+        setup, evaluation, probes, wall = (
             sum(record[name] for record in good)
-            for name in ("setup_s", "evaluation_s", "wall_time_s")
+            for name in ("setup_s", "evaluation_s", "probe_s", "wall_time_s")
         )
         first = min((item.start for item in slices), default=self.end)
         last = max((item.end for item in slices), default=self.end)
         before, after = (self.workers * s for s in (first - self.start, self.end - last))
         seconds = {
-            "training steps": wall - setup - evaluation,
+            "training steps": wall - setup - evaluation - probes,
             "evaluations": evaluation,
+            **({"probes": probes} if probes else {}),
             "set-up of trials": setup,
             "waiting": total - before - after - wall,
             "start-up": before,
@@ -189,7 +190,7 @@ class Profile:
 
     def _trial_event(self, item: _Slice, lane: int) -> Event:
         record = item.record
-        steps_s = record["wall_time_s"] - record["setup_s"] - record["evaluation_s"]
+        besides = record["setup_s"] + record["evaluation_s"] + record["probe_s"]
         event = self._event(
             f"{record['group']} n={record['n_train']}", record["outcome"], _WORKERS, lane,
             item.start, item.end,
@@ -201,8 +202,9 @@ class Profile:
                 "steps": record["final_step"],
                 "pack_size": record["pack_size"],
                 "setup_s": record["setup_s"],
-                "steps_s": steps_s,
+                "steps_s": record["wall_time_s"] - besides,
                 "evaluation_s": record["evaluation_s"],
+                "probe_s": record["probe_s"],
             }
         }
 

@@ -34,6 +34,7 @@ from sweeper.run.packs import Pack
 from sweeper.run.trackers.observers import Observers
 from sweeper.run.worker import Delivery, work
 from sweeper.spec.model import Resources
+from sweeper.spec.probes import Probes
 from sweeper.store.provenance import Provenance
 
 REPORT_SECONDS = 1.0
@@ -119,6 +120,7 @@ class RayExecutor:
             provenance=job.provenance,
             device=device,
             modules=job.modules,
+            probes=job.probes,
         )
         with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch, observers:
             tuner = tune.Tuner(
@@ -160,17 +162,18 @@ class PackTrainable(tune.Trainable):
         provenance: Provenance,
         device: str,
         modules: Mapping[str, str],
+        probes: Probes | None,
     ) -> None:
         """Take the plan; once a worker."""
         self._plan, self._provenance, self._device = plan, provenance, device
-        self._modules = modules
+        self._modules, self._probes = modules, probes
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin another pack in the same process."""
         rows = read_rows(new_config["pack"])
         self._deliveries: Iterator[Delivery | None] = work(
-            self._plan, rows, self._provenance, self._device, self._modules
+            self._plan, rows, self._provenance, self._device, self._modules, self._probes
         )
         self._ready = False
         return True

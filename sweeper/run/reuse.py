@@ -33,7 +33,7 @@ def known_records(sweep: Sweep, folder: ResultsFolder, retry_failed: bool = Fals
 
 
 def take_over(sweep: Sweep, folder: ResultsFolder, run_id: str, retry_failed: bool = False) -> int:
-    """Copy the records, and their curves, that other folders have and this one misses.
+    """Copy the records, with their curves and probes, that other folders have and this one misses.
 
     They keep their provenance. Call it with the folder's lock.
 
@@ -58,8 +58,10 @@ def take_over(sweep: Sweep, folder: ResultsFolder, run_id: str, retry_failed: bo
         own = without_failed(own)
     for place, (records, source) in enumerate(_reusable(sweep, own["fingerprint"])):
         curves = source.curves()
-        curves = curves.filter(pc.is_in(curves["fingerprint"], _set(records["fingerprint"])))
-        folder.write_shard(f"{run_id}-reused-{place:03}", records, curves)
+        taken = _set(records["fingerprint"])
+        curves = curves.filter(pc.is_in(curves["fingerprint"], taken))
+        probes = source.probes(fingerprints=taken)
+        folder.write_shard(f"{run_id}-reused-{place:03}", records, curves, probes)
         count += records.num_rows
     return count
 

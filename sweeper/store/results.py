@@ -3,6 +3,7 @@
     results/<name>/
       records/<run>-000000.parquet   one row a trial; a shard here is what makes its trials finished
       curves/<run>-000000.parquet    the same trials' curves; counts only with its records shard
+      probes/<run>-000000.parquet    what their probes measured, where any were on
       runs/<run>.json                who ran what, where and when
       state/<run>.json               where a run stands or how it ended, kept fresh by its driver
       specs/<digest>.yaml            each spec as run
@@ -32,20 +33,23 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from sweeper.store.probes import PROBE_SCHEMA, PROBE_VERSION, READABLE_PROBES
 from sweeper.store.records import (
     CURVE_SCHEMA,
-    DEFAULTS,
+    LATER_COLUMNS,
     READABLE_VERSIONS,
     RECORD_SCHEMA,
     SCHEMA_VERSION,
 )
 from sweeper.store.standing import KEY, DoubledError, standing, standing_curves
 
-SCHEMAS = {"records": RECORD_SCHEMA, "curves": CURVE_SCHEMA}
-"""Of the data sets, by folder. A shard has a file in each; that of the records makes it count."""
+SCHEMAS = {"records": RECORD_SCHEMA, "curves": CURVE_SCHEMA, "probes": PROBE_SCHEMA}
+"""Of the data sets, by folder. A shard's file of the records makes it count; one of probes is there
+where any were on, and alone where trials were probed that have records."""
 
 _RUN_TIME = "%Y%m%dT%H%M%S"
 
@@ -185,6 +189,39 @@ class ResultsFolder:
         tables = [self.curves_shard(name) for name in self.shards()]
         return standing_curves(pa.concat_tables(tables or [CURVE_SCHEMA.empty_table()]))
 
+    def probes(
+        self, columns: list[str] | None = None, fingerprints: pa.Array | None = None
+    ) -> pa.Table:
+        """What probes measured in trials that have records, as PROBE_SCHEMA, one row a trial.
+
+        A trial that was probed again counts with its latest row; one that was killed between its
+        probes and its record does not count.
+
+        Args:
+            columns: Read only these.
+            fingerprints: Of the wanted trials; by default all.
+
+        Raises:
+            ResultsError: A shard is broken or of another schema.
+        """
+        names = PROBE_SCHEMA.names if columns is None else columns
+        reading = list(dict.fromkeys(["fingerprint", *names]))
+        known = self.records(["fingerprint"])["fingerprint"].combine_chunks()
+        found: list[pa.Table] = []
+        seen = pa.array([], pa.string())
+        for path in reversed(self._list("probes", ".parquet")):
+            name = path.rpartition("/")[2]
+            table = self.shard_file("probes", name, reading)
+            marks = table["fingerprint"]
+            new = pc.and_not(pc.is_in(marks, known), pc.is_in(marks, seen))
+            if fingerprints is not None:
+                new = pc.and_(new, pc.is_in(marks, fingerprints))
+            table = table.filter(new)
+            seen = pa.concat_arrays([seen, *table["fingerprint"].chunks])
+            found.append(table.select(names))
+        schema = pa.schema(map(PROBE_SCHEMA.field, names))
+        return pa.concat_tables(found[::-1]) if found else schema.empty_table()
+
     def runs(self) -> list[dict[str, Any]]:
         """The description of every run, oldest first.
 
@@ -322,16 +359,30 @@ class ResultsFolder:
                 times.append(begun + timedelta(seconds=1))
         return f"{max(times):{_RUN_TIME}}-{secrets.token_hex(3)}"
 
-    def write_shard(self, name: str, records: pa.Table, curves: pa.Table) -> None:
-        """Make these trials finished: curves first, then, as the commit, the records.
+    def write_shard(
+        self, name: str, records: pa.Table, curves: pa.Table, probes: pa.Table | None = None
+    ) -> None:
+        """Make these trials finished: probes and curves first, then, as the commit, the records.
 
         Args:
             name: Of the shard, without folder and suffix; not used before.
             records: As RECORD_SCHEMA.
             curves: As CURVE_SCHEMA, of the same trials.
+            probes: As PROBE_SCHEMA, of those of them that were probed.
         """
+        self.write_probes(name, probes)
         self._write_parquet(f"curves/{name}.parquet", curves.cast(CURVE_SCHEMA))
         self._write_parquet(f"records/{name}.parquet", records.cast(RECORD_SCHEMA))
+
+    def write_probes(self, name: str, probes: pa.Table | None) -> None:
+        """Keep what was measured in trials that have records, or get them next.
+
+        Args:
+            name: Of the shard, without folder and suffix; not used before.
+            probes: As PROBE_SCHEMA; where there are none no file is written.
+        """
+        if probes is not None and probes.num_rows:
+            self._write_parquet(f"probes/{name}.parquet", probes.cast(PROBE_SCHEMA))
 
     def write_run(self, run_id: str, description: dict[str, Any]) -> None:
         """Keep the description of a run."""
@@ -449,12 +500,14 @@ def _locked(file: IO[str], kind: int, tries: int = 10) -> bool:
 
 def _check_schema(path: str, kind: str, found: pa.Schema, expected: pa.Schema) -> None:
     version = (found.metadata or {}).get(f"sweeper.{kind}".encode(), b"none").decode()
-    if version not in map(str, READABLE_VERSIONS):
-        readable = f"{READABLE_VERSIONS[0]} to {READABLE_VERSIONS[-1]}"
-        raise SchemaError(f"{path}: schema version {version}; this sweeper reads {readable}")
-    if version != str(SCHEMA_VERSION):
+    of_probes = kind == "probes"
+    readable = READABLE_PROBES if of_probes else READABLE_VERSIONS
+    if version not in map(str, readable):
+        span = " to ".join(map(str, sorted({readable[0], readable[-1]})))
+        raise SchemaError(f"{path}: schema version {version}; this sweeper reads {span}")
+    if version != str(PROBE_VERSION if of_probes else SCHEMA_VERSION):
         expected = pa.schema(
-            [one for one in expected if one.name in found.names or one.name not in DEFAULTS]
+            [one for one in expected if one.name in found.names or one.name not in LATER_COLUMNS]
         )
     if not found.equals(expected):
         missing = sorted(set(expected.names) ^ set(found.names))
@@ -466,7 +519,7 @@ def _with_defaults(table: pa.Table, schema: pa.Schema, metadata: dict[bytes, byt
     columns = [
         table[one.name]
         if one.name in table.column_names
-        else pa.repeat(pa.scalar(DEFAULTS[one.name], one.type), table.num_rows)
+        else pa.repeat(pa.scalar(LATER_COLUMNS[one.name], one.type), table.num_rows)
         for one in schema
     ]
     return pa.table(columns, schema=schema.with_metadata(metadata))

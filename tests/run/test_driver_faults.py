@@ -3,6 +3,7 @@
 import json
 import random
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +13,7 @@ import pandas as pd
 import psutil
 import pytest
 
+from sweeper.store.repair import diagnose
 from sweeper.store.results import ResultsFolder
 from tests.commands import called
 from tests.run.faults import Watched
@@ -22,16 +24,8 @@ Watch = Callable[..., Watched]
 
 
 @pytest.fixture
-def long(tmp_path: Path) -> Path:
-    """120 trials of about an eighth of a second."""
-    path = tmp_path / "medium.yaml"
-    path.write_text(MEDIUM.replace("seed: 3", "seed: 10").replace("steps: 6000", "steps: 3000"))
-    return path
-
-
-@pytest.fixture
 def short(tmp_path: Path) -> Path:
-    """36 such trials."""
+    """36 trials of about an eighth of a second."""
     path = tmp_path / "medium.yaml"
     path.write_text(MEDIUM.replace("steps: 6000", "steps: 3000"))
     return path
@@ -43,39 +37,47 @@ def assert_whole(spec: Path) -> None:
     pd.testing.assert_frame_equal(table(spec), table(spec, "undisturbed"), check_exact=True)
     curves = ResultsFolder.at(spec.parent / "results" / spec.stem).curves().to_pandas()
     assert set(curves["fingerprint"]) == set(records(spec).index)
-    said = called("repair", spec.parent / "results" / spec.stem, "--json", code=0).output
-    assert json.loads(said)["findings"] == []
+    found = diagnose(ResultsFolder.at(spec.parent / "results" / spec.stem))
+    # a driver killed between the two files of a shard leaves curves that nobody counts
+    assert not [one for one in found.findings if one.trials]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize(("executor", "kills", "latest"), [("inline", 20, 6.0), ("ray", 20, 20.0)])
+@pytest.mark.parametrize(("executor", "seeds"), [("inline", 12), ("ray", 60)])
 def test_a_driver_killed_at_twenty_random_moments_loses_nothing(
-    long: Path, note: Note, watch: Watch, executor: str, kills: int, latest: float
+    medium: Path, note: Note, watch: Watch, executor: str, seeds: int
 ) -> None:
     """At any moment of its life: starting, running, writing. Each time the same command again."""
-    watched = watch(long)
-    draw, recovery, lost = random.Random(7), [], 0
-    for _ in range(kills):
-        before = records(long)
-        if len(before) == 120:
+    text = MEDIUM.replace("seed: 3", f"seed: {seeds}").replace("steps: 6000", "steps: 3000")
+    medium.write_text(text)
+    watched = watch(medium)
+    options = ("--executor", executor, "--workers", "2")
+    process = watched.start(*options)
+    life = 2 * watched.seconds_to_next_record(process, 0)  # half of it is starting
+    draw, recovery, lost, kills = random.Random(7), [life / 2], 0, 0
+    while kills < 20:
+        process.kill()
+        process.communicate()
+        kills += 1
+        before = records(medium)
+        if len(before) == 12 * seeds:
             break
-        process = watched.start("--executor", executor, "--workers", "2")
-        moment = draw.uniform(0.1, latest)
-        start = time.monotonic()
+        process = watched.start(*options)
+        start, moment = time.monotonic(), draw.uniform(0, life)
         seconds = watched.seconds_to_next_record(process, len(before), moment)
         if seconds < moment:
             recovery.append(seconds)
-        with suppress(Exception):
+        with suppress(subprocess.TimeoutExpired):
             process.wait(max(0.01, moment - (time.monotonic() - start)))
-        process.kill()
-        process.communicate()
-        after = records(long)
+        after = records(medium)
         lost += len(before.index.difference(after.index))
         pd.testing.assert_frame_equal(after.loc[before.index], before)
-    watched.run("--executor", executor, "--workers", "2")
-    assert_whole(long)
-    assert lost == 0
+    process.kill()
+    process.communicate()
+    watched.run(*options)
+    assert_whole(medium)
+    assert (lost, kills >= 10) == (0, True)
     note(
         f"SIGKILL of the driver at {kills} random moments, {executor}",
         lost=lost,

@@ -23,10 +23,14 @@ Watch = Callable[..., Watched]
 INLINE = ("--executor", "inline")
 
 
-def inside(script: str, *words: str) -> "subprocess.CompletedProcess[str]":
+def inside(
+    script: str, *words: str, environment: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     """A shell script with mounts of its own, which end with it."""
-    command = ["unshare", "--mount", "--map-root-user", "sh", "-uc", script, "sh", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    return subprocess.run(
+        ["unshare", "--mount", "--map-root-user", "sh", "-uc", script, "sh", *words],
+        capture_output=True, text=True, timeout=280, check=False, env=environment,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -79,6 +83,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(
         """,
         *map(str, (results, watched.folder, tmp_path / "full")),
         *watched.command(*INLINE),
+        environment=watched.environment,
     )  # fmt: skip
     assert not answer.stderr
     said = (tmp_path / "full.first").read_text()
@@ -97,7 +102,8 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(
     assert_undisturbed(spec)
     before = ResultsFolder.at(tmp_path / "full").records().num_rows
     assert 0 < before < 36
-    note("full disk (tmpfs): exit code 2", lost=0, repeated=f"{36 - before} of 36 to be written")
+    repeated = f"{watched.repeated} of {watched.begun().total()}"
+    note("full disk (tmpfs): exit code 2", lost=0, repeated=repeated)
 
 
 @pytest.mark.usefixtures("mounts")

@@ -256,7 +256,9 @@ class _Feed(Here, Searcher):
         if pack is None or self.error or self._interrupt.requested:
             return
         try:
-            self._take_back(trial_id, pack, _reason(trial) if error else None)
+            self._take_back(
+                trial_id, pack, death_reason(trial.error_file if trial else None) if error else None
+            )
         except Exception as failure:  # as in `on_trial_result`
             self.error = failure
 
@@ -326,13 +328,17 @@ class _Raylet:
         return False
 
 
-def _reason(trial: TuneTrial | None) -> str:
-    """Why the worker of a Tune trial died, as far as Ray knows."""
+def death_reason(error_file: str | None) -> str:
+    """Why a worker died, as far as Ray knows.
+
+    Args:
+        error_file: Where Tune writes what it was told; it may not be there.
+    """
     text = ""
-    if trial is not None and trial.error_file:
+    if error_file:
         with suppress(OSError):
-            text = Path(trial.error_file).read_text()
-    if "low on memory" in text:
+            text = Path(error_file).read_text()
+    if "low on memory" in text or "OutOfMemoryError" in text:  # Ray's memory monitor
         return "its node ran low on memory"
     if "SIGKILL" in text or "SYSTEM_ERROR" in text:
         return "its process was killed or crashed; where memory runs out, the kernel kills"

@@ -167,6 +167,59 @@ def test_an_error_in_a_batch_costs_only_the_trial_that_made_it(
     }
 
 
+def test_a_batch_too_large_for_the_memory_is_halved_until_it_fits(
+    trial: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `torch.OutOfMemoryError` of a GPU; what did fit before is not trained again."""
+    from sweeper.learn import train as module
+
+    pack = [trial(11, 80 + i, max_steps=20) for i in range(7)]
+    sizes = []
+
+    def limited(batch: list[Trial], weights: torch.Tensor) -> object:
+        sizes.append(len(batch))
+        if len(batch) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return original(batch, weights)
+
+    original = module.batch_of
+    monkeypatch.setattr(module, "batch_of", limited)
+    found = results(pack, batch_size=7)
+    assert sizes == [7, 3, 1, 2, 4, 2, 2]
+    assert all(found[one.fingerprint].outcome is not Outcome.FAILED for one in pack)
+    assert all(found[one.fingerprint].curve.step[-1] == 20 for one in pack)
+
+
+@pytest.mark.parametrize(
+    ("error", "lacks"),
+    [
+        (MemoryError(), "MemoryError"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "OutOfMemoryError"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 8 bytes"), "RuntimeError"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling x"), "RuntimeError"),
+        (OSError(12, "Cannot allocate memory"), "OSError"),
+        (RuntimeError("shapes differ"), None),
+        (OSError(28, "No space left on device"), None),
+    ],
+)
+def test_a_trial_that_does_not_fit_alone_says_that_memory_lacked(
+    trial: Make, monkeypatch: pytest.MonkeyPatch, error: Exception, lacks: str | None
+) -> None:
+    def fails(one: Trial) -> torch.Tensor:
+        raise error
+
+    monkeypatch.setattr("sweeper.learn.train.initial_weights", fails)
+    found = result(trial(11, 80))
+    first = str(found.error).splitlines()[0]
+    if lacks is None:
+        assert first == "Traceback (most recent call last):"
+    else:
+        assert first == f"out of memory on cpu, with this trial alone: {lacks}"
+        assert "Traceback (most recent call last):" in str(found.error)
+    assert found.outcome is Outcome.FAILED
+    assert 0 <= found.wall_time_s < 60
+
+
 # ------------------------------------------------------------------ packs
 
 

@@ -53,6 +53,7 @@ class Watched:
         self.spec = spec
         self.folder = spec.parent / "results" / spec.stem
         self._begun = spec.parent / "begun.txt"
+        self._processes: list[subprocess.Popen[str]] = []
         self._first = spec.parent / "first"
         self._first.mkdir(exist_ok=True)
         self.disturb(disturbance)
@@ -74,10 +75,20 @@ class Watched:
 
     def start(self, *options: str) -> "subprocess.Popen[str]":
         """A run in a process of its own."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(*options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env=self.environment,
         )  # fmt: skip
+        self._processes.append(process)
+        return process
+
+    def end(self) -> None:
+        """Kill what a test that failed has left running."""
+        for process in self._processes:
+            if process.poll() is None:
+                process.kill()
+            if process.stdout and not process.stdout.closed:
+                process.communicate()
 
     def run(self, *options: str, code: int = 0) -> str:
         """Run the sweep to its end; what it printed."""

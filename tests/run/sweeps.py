@@ -12,7 +12,7 @@ from tests.commands import SWEEPER, called, started
 
 MEASURED_ELSEWHERE = [
     "wall_time_s", "setup_s", "evaluation_s", "started_at", "run_id", "host", "pack_size",
-    "spec_digest", "library_versions",
+    "spec_digest", "library_versions", "code_version",
 ]  # fmt: skip
 
 MEDIUM = """\

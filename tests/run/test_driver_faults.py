@@ -3,6 +3,7 @@
 import json
 import random
 import statistics
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,19 +13,21 @@ import pandas as pd
 import psutil
 import pytest
 
+from sweeper.store.repair import diagnose
 from sweeper.store.results import ResultsFolder
 from tests.commands import called
 from tests.run.faults import Watched
 from tests.run.sweeps import MEDIUM, inline, records, table, wait_for_records
 
 Note = Callable[..., None]
+Watch = Callable[..., Watched]
 
 
 @pytest.fixture
-def long(tmp_path: Path) -> Path:
-    """120 trials of about a quarter of a second."""
+def short(tmp_path: Path) -> Path:
+    """36 trials of about an eighth of a second."""
     path = tmp_path / "medium.yaml"
-    path.write_text(MEDIUM.replace("seed: 3", "seed: 10"))
+    path.write_text(MEDIUM.replace("steps: 6000", "steps: 3000"))
     return path
 
 
@@ -34,39 +37,47 @@ def assert_whole(spec: Path) -> None:
     pd.testing.assert_frame_equal(table(spec), table(spec, "undisturbed"), check_exact=True)
     curves = ResultsFolder.at(spec.parent / "results" / spec.stem).curves().to_pandas()
     assert set(curves["fingerprint"]) == set(records(spec).index)
-    said = called("repair", spec.parent / "results" / spec.stem, "--json", code=0).output
-    assert json.loads(said)["findings"] == []
+    found = diagnose(ResultsFolder.at(spec.parent / "results" / spec.stem))
+    # a driver killed between the two files of a shard leaves curves that nobody counts
+    assert not [one for one in found.findings if one.trials]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize(("executor", "kills", "latest"), [("inline", 20, 6.0), ("ray", 20, 20.0)])
+@pytest.mark.parametrize(("executor", "seeds"), [("inline", 12), ("ray", 60)])
 def test_a_driver_killed_at_twenty_random_moments_loses_nothing(
-    long: Path, note: Note, executor: str, kills: int, latest: float
+    medium: Path, note: Note, watch: Watch, executor: str, seeds: int
 ) -> None:
     """At any moment of its life: starting, running, writing. Each time the same command again."""
-    watched = Watched(long)
-    draw, recovery, lost = random.Random(7), [], 0
-    for _ in range(kills):
-        before = records(long)
-        if len(before) == 120:
+    text = MEDIUM.replace("seed: 3", f"seed: {seeds}").replace("steps: 6000", "steps: 3000")
+    medium.write_text(text)
+    watched = watch(medium)
+    options = ("--executor", executor, "--workers", "2")
+    process = watched.start(*options)
+    life = 2 * watched.seconds_to_next_record(process, 0)  # half of it is starting
+    draw, recovery, lost, kills = random.Random(7), [life / 2], 0, 0
+    while kills < 20:
+        process.kill()
+        process.communicate()
+        kills += 1
+        before = records(medium)
+        if len(before) == 12 * seeds:
             break
-        process = watched.start("--executor", executor, "--workers", "2")
-        moment = draw.uniform(0.1, latest)
-        start = time.monotonic()
+        process = watched.start(*options)
+        start, moment = time.monotonic(), draw.uniform(0, life)
         seconds = watched.seconds_to_next_record(process, len(before), moment)
         if seconds < moment:
             recovery.append(seconds)
-        with suppress(Exception):
+        with suppress(subprocess.TimeoutExpired):
             process.wait(max(0.01, moment - (time.monotonic() - start)))
-        process.kill()
-        process.communicate()
-        after = records(long)
+        after = records(medium)
         lost += len(before.index.difference(after.index))
         pd.testing.assert_frame_equal(after.loc[before.index], before)
-    watched.run("--executor", executor, "--workers", "2")
-    assert_whole(long)
-    assert lost == 0
+    process.kill()
+    process.communicate()
+    watched.run(*options)
+    assert_whole(medium)
+    assert (lost, kills >= 10) == (0, True)
     note(
         f"SIGKILL of the driver at {kills} random moments, {executor}",
         lost=lost,
@@ -76,12 +87,13 @@ def test_a_driver_killed_at_twenty_random_moments_loses_nothing(
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_its_own_pack_alone(long: Path, note: Note) -> None:
-    watched = Watched(long)
-    process = watched.start("--workers", "2")
+@pytest.mark.timeout(600)
+def test_a_killed_worker_costs_its_own_pack_alone(short: Path, note: Note, watch: Watch) -> None:
+    watched = watch(short)
+    process = watched.start("--workers", "2", "--pack-size", "6")
     recovery = []
-    for count in (5, 25, 45, 65):
-        wait_for_records(long, count, process)
+    for count in (3, 12, 21):
+        wait_for_records(short, count, process)
         before = watched.count()
         workers = [child for child in children(process.pid) if "Trainable" in title(child)]
         if workers:
@@ -90,7 +102,7 @@ def test_a_killed_worker_costs_its_own_pack_alone(long: Path, note: Note) -> Non
     said = process.communicate(timeout=240)[0]
     assert process.returncode == 0, said
     assert "a worker died (its process was killed or crashed" in said
-    assert_whole(long)
+    assert_whole(short)
     note(
         f"SIGKILL of {len(recovery)} workers",
         lost=0,
@@ -100,32 +112,34 @@ def test_a_killed_worker_costs_its_own_pack_alone(long: Path, note: Note) -> Non
 
 
 @pytest.mark.slow
-def test_a_worker_that_outlives_its_driver_adds_nothing(long: Path, note: Note) -> None:
+@pytest.mark.timeout(600)
+def test_a_worker_that_outlives_its_driver_adds_nothing(
+    short: Path, note: Note, watch: Watch
+) -> None:
     """Frozen while its driver is killed and another one ends the sweep; then it goes on."""
-    watched = Watched(long)
+    watched = watch(short)
     process = watched.start("--workers", "2")
-    wait_for_records(long, 3, process)
+    wait_for_records(short, 3, process)
     workers = [child for child in children(process.pid) if "Trainable" in title(child)]
     for worker in workers:
         worker.suspend()
     process.kill()
     process.communicate()
-    start, before = time.monotonic(), watched.count()
+    before = watched.count()
     second = watched.start("--workers", "2")
     seconds = watched.seconds_to_next_record(second, before)
     said = second.communicate(timeout=280)[0]
     assert second.returncode == 0, said
-    assert time.monotonic() - start < 280
     outlived = [worker for worker in workers if worker.is_running()]
     assert outlived
-    whole = table(long)
+    whole = table(short)
     for worker in outlived:
         with suppress(psutil.NoSuchProcess):
             worker.resume()
     _, left = psutil.wait_procs(outlived, timeout=90)
     assert not [one for one in left if one.status() != psutil.STATUS_ZOMBIE]
-    pd.testing.assert_frame_equal(table(long), whole, check_exact=True)
-    assert_whole(long)
+    pd.testing.assert_frame_equal(table(short), whole, check_exact=True)
+    assert_whole(short)
     note(
         f"{len(outlived)} workers that outlive their driver",
         lost=0,
@@ -135,11 +149,12 @@ def test_a_worker_that_outlives_its_driver_adds_nothing(long: Path, note: Note) 
 
 
 @pytest.mark.slow
-def test_a_killed_raylet_ends_the_run_with_a_reason(long: Path, note: Note) -> None:
+@pytest.mark.timeout(600)
+def test_a_killed_raylet_ends_the_run_with_a_reason(short: Path, note: Note, watch: Watch) -> None:
     """Ray would end the driver some 10 s later, without a word and with what was not written."""
-    watched = Watched(long)
+    watched = watch(short)
     process = watched.start("--workers", "2")
-    wait_for_records(long, 3, process)
+    wait_for_records(short, 3, process)
     start = time.monotonic()
     raylets = [child for child in children(process.pid) if child.name() == "raylet"]
     assert raylets
@@ -158,7 +173,7 @@ def test_a_killed_raylet_ends_the_run_with_a_reason(long: Path, note: Note) -> N
     seconds = watched.seconds_to_next_record(second, before)
     said = second.communicate(timeout=280)[0]
     assert second.returncode == 0, said
-    assert_whole(long)
+    assert_whole(short)
     note(
         f"SIGKILL of the raylet: exit code 2 after {ended:.0f} s",
         lost=0,
@@ -179,3 +194,26 @@ def title(process: psutil.Process) -> str:
     with suppress(psutil.Error):
         return " ".join(process.cmdline())
     return ""
+
+
+@pytest.mark.parametrize(
+    ("told", "reason"),
+    [
+        ("Task was killed due to the node running low on memory.", "its node ran low on memory"),
+        (
+            "The actor is dead because its worker process has died. Worker exit type: SYSTEM_ERROR",
+            "its process was killed or crashed; where memory runs out, the kernel kills",
+        ),
+        ("Traceback\nRuntimeError: no device cuda here\n", "RuntimeError: no device cuda here"),
+        (None, "of an unknown cause"),
+    ],
+)
+def test_the_death_of_a_worker_is_told_as_ray_tells_it(
+    tmp_path: Path, told: str | None, reason: str
+) -> None:
+    from sweeper.run.ray_tune import death_reason
+
+    path = tmp_path / "error.txt"
+    if told is not None:
+        path.write_text(told)
+    assert death_reason(str(path)) == reason

@@ -18,14 +18,19 @@ from tests.run.faults import Watched
 from tests.run.sweeps import MEDIUM, inline, records, table
 
 Note = Callable[..., None]
+Watch = Callable[..., Watched]
 
 INLINE = ("--executor", "inline")
 
 
-def inside(script: str, *words: str) -> "subprocess.CompletedProcess[str]":
+def inside(
+    script: str, *words: str, environment: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     """A shell script with mounts of its own, which end with it."""
-    command = ["unshare", "--mount", "--map-root-user", "sh", "-uc", script, "sh", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    return subprocess.run(
+        ["unshare", "--mount", "--map-root-user", "sh", "-uc", script, "sh", *words],
+        capture_output=True, text=True, timeout=280, check=False, env=environment,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -57,11 +62,13 @@ def assert_undisturbed(spec: Path) -> None:
 
 
 @pytest.mark.usefixtures("mounts")
-def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path, note: Note) -> None:
+def test_a_full_disk_ends_the_run_and_loses_nothing(
+    tmp_path: Path, note: Note, watch: Watch
+) -> None:
     """A tmpfs of a megabyte, nearly full; then there is room again."""
     spec = tmp_path / "medium.yaml"
     spec.write_text(MEDIUM.replace("max_steps: 6000", "max_steps: 3000"))
-    watched = Watched(spec)
+    watched = watch(spec)
     results = watched.folder.parent
     results.mkdir()
     answer = inside(
@@ -76,6 +83,7 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path, note: Note) 
         """,
         *map(str, (results, watched.folder, tmp_path / "full")),
         *watched.command(*INLINE),
+        environment=watched.environment,
     )  # fmt: skip
     assert not answer.stderr
     said = (tmp_path / "full.first").read_text()
@@ -94,13 +102,16 @@ def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path, note: Note) 
     assert_undisturbed(spec)
     before = ResultsFolder.at(tmp_path / "full").records().num_rows
     assert 0 < before < 36
-    note("full disk (tmpfs): exit code 2", lost=0, repeated=f"{36 - before} of 36 to be written")
+    repeated = f"{watched.repeated} of {watched.begun().total()}"
+    note("full disk (tmpfs): exit code 2", lost=0, repeated=repeated)
 
 
 @pytest.mark.usefixtures("mounts")
-def test_a_read_only_folder_is_refused_and_can_be_read(small_spec: Path, note: Note) -> None:
+def test_a_read_only_folder_is_refused_and_can_be_read(
+    small_spec: Path, note: Note, watch: Watch
+) -> None:
     inline(small_spec, "--max-trials", "5")
-    watched = Watched(small_spec)
+    watched = watch(small_spec)
     before = files(watched.folder)
     answer = inside(
         'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 99; shift; "$@"',
@@ -125,7 +136,7 @@ def test_a_read_only_folder_is_refused_and_can_be_read(small_spec: Path, note: N
 
 @pytest.mark.parametrize("garbage", [b"", b"PAR1 and nothing more"])
 def test_a_garbage_shard_stops_a_run_until_it_is_repaired(
-    small_spec: Path, garbage: bytes, note: Note
+    small_spec: Path, garbage: bytes, note: Note, watch: Watch
 ) -> None:
     inline(small_spec, "--max-trials", "5")
     inline(small_spec, "--max-trials", "3")
@@ -147,7 +158,9 @@ def test_a_garbage_shard_stops_a_run_until_it_is_repaired(
     note("garbage shard, after `sweeper repair --apply`", lost=0, repeated="its 5 of 12")
 
 
-def test_a_folder_of_an_older_version_is_gone_on_with(small_spec: Path, note: Note) -> None:
+def test_a_folder_of_an_older_version_is_gone_on_with(
+    small_spec: Path, note: Note, watch: Watch
+) -> None:
     """Version 2 lacks whatever has come since with a default; no trial runs again for that."""
     inline(small_spec, "--max-trials", "5")
     folder = small_spec.parent / "results" / "small"
@@ -162,7 +175,9 @@ def test_a_folder_of_an_older_version_is_gone_on_with(small_spec: Path, note: No
     note("folder of schema version 2", lost=0)
 
 
-def test_a_folder_of_an_unreadable_version_is_refused_by_name(small_spec: Path, note: Note) -> None:
+def test_a_folder_of_an_unreadable_version_is_refused_by_name(
+    small_spec: Path, note: Note, watch: Watch
+) -> None:
     inline(small_spec, "--max-trials", "5")
     (path,) = (small_spec.parent / "results" / "small" / "records").iterdir()
     table = pq.ParquetFile(path).read().replace_schema_metadata({"sweeper.records": "1"})
@@ -193,7 +208,7 @@ def disturb(trial):
 
 @pytest.mark.parametrize("executor", ["inline", pytest.param("ray", marks=pytest.mark.slow)])
 def test_a_trial_that_does_not_fit_fails_alone_and_says_memory(
-    small_spec: Path, executor: str, note: Note
+    small_spec: Path, executor: str, note: Note, watch: Watch
 ) -> None:
     """`ulimit -v` in whoever trains. With more memory it is tried again on demand."""
     fits = small_spec.read_text().replace("[7, 11]", "7").replace("[0.4, 0.6, 0.8]", "[0.6, 0.8]")
@@ -201,7 +216,7 @@ def test_a_trial_that_does_not_fit_fails_alone_and_says_memory(
         fits.replace("M: 7", "M: [7, 127]").replace("hidden_size: 32", "hidden_size: [32, 100000]")
         + "exclude: [{hidden_size: 100000, M: 7}, {hidden_size: 32, M: 127}]\n"
     )
-    watched = Watched(small_spec, LIMIT)
+    watched = watch(small_spec, LIMIT)
     said = watched.run("--executor", executor, code=1)
     assert "8 of 8 done" in said
     found = records(small_spec)
@@ -244,9 +259,9 @@ def cgroup() -> Iterator[Path]:
 
 @pytest.mark.slow
 def test_a_trial_for_which_the_kernel_kills_its_worker_is_found_and_fails_alone(
-    small_spec: Path, cgroup: Path, note: Note
+    small_spec: Path, cgroup: Path, note: Note, watch: Watch
 ) -> None:
-    watched = Watched(small_spec)
+    watched = watch(small_spec)
     victim = called_plan(small_spec)[5]
     watched.disturb(
         "def disturb(trial):\n"
@@ -291,7 +306,7 @@ def called_plan(spec: Path) -> list[str]:
 # ---------------------------------------------------------------- numbers
 
 
-def test_trials_that_become_nan_diverge_alone(small_spec: Path, note: Note) -> None:
+def test_trials_that_become_nan_diverge_alone(small_spec: Path, note: Note, watch: Watch) -> None:
     """In one pack with others: a learning rate so large that the loss overflows at once."""
     tame = small_spec.read_text()
     small_spec.write_text(tame.replace("learning_rate: 0.01", "learning_rate: [0.01, 1.0e+30]"))
@@ -312,42 +327,39 @@ def test_trials_that_become_nan_diverge_alone(small_spec: Path, note: Note) -> N
 # ---------------------------------------------------------------- clocks
 
 CLOCK = """\
-import datetime as _datetime, time as _time
-_offset = {start}
-_real, _seconds, _nanoseconds = _datetime.datetime, _time.time, _time.time_ns
+import time as _time
+from datetime import datetime as _datetime, timedelta as _timedelta
 
-class _Any(type):
-    def __instancecheck__(cls, one):
-        return isinstance(one, _real)
-
-class _Clock(_real, metaclass=_Any):
-    __slots__ = ()
-
-    @classmethod
-    def now(cls, tz=None):
-        return _real.now(tz) + _datetime.timedelta(seconds=_offset)
-
-_datetime.datetime = _Clock
+_offset, begun = {start}, 0
+_seconds, _nanoseconds = _time.time, _time.time_ns
 _time.time = lambda: _seconds() + _offset
 _time.time_ns = lambda: _nanoseconds() + int(_offset * 1e9)
 
-begun = 0
+class _Clock(_datetime):
+    @classmethod
+    def now(cls, tz=None):
+        return _datetime.now(tz) + _timedelta(seconds=_offset)
 
 def disturb(trial):
     global begun, _offset
     begun += 1
     if begun == 3:
         _offset += {jump}
+
+import sweeper.learn.train, sweeper.run.driver, sweeper.run.inline
+for name, module in list(sys.modules.items()):
+    if name.startswith("sweeper") and getattr(module, "datetime", None) is _datetime:
+        module.datetime = _Clock
 """
 """For a process: its wall clock is off from the start, and jumps when the third trial begins."""
 
 
 @pytest.mark.parametrize("jump", [-3600, 3600])
 def test_a_clock_that_jumps_changes_no_record_and_no_order(
-    small_spec: Path, jump: int, note: Note
+    small_spec: Path, jump: int, note: Note, watch: Watch
 ) -> None:
     """By an hour within two runs; and by two hours back from one run to the next."""
-    watched = Watched(small_spec, CLOCK.format(start=0, jump=jump))
+    watched = watch(small_spec, CLOCK.format(start=0, jump=jump))
     watched.run(*INLINE, "--max-trials", "5", "--profile")
     watched.disturb(CLOCK.format(start=-7200, jump=jump))
     watched.run(*INLINE, "--max-trials", "5", "--profile")
@@ -378,7 +390,7 @@ def test_a_clock_that_jumps_changes_no_record_and_no_order(
 
 
 def test_a_spec_edited_between_runs_keeps_old_rows_and_tells_them_apart(
-    small_spec: Path, note: Note
+    small_spec: Path, note: Note, watch: Watch
 ) -> None:
     inline(small_spec)
     before, written = records(small_spec), small_spec.read_text()

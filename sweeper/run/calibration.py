@@ -12,14 +12,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TextIO
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from sweeper.run.packs import (
+    SHAPE,
     Numbers,
     evaluation_seconds,
     evaluations,
@@ -36,7 +38,14 @@ SECONDS = 2.0
 """Timing takes about this long, whatever the sweep."""
 
 _SAMPLES = 8
-"""Trials that are timed at most, from the cheapest of the sweep to the costliest."""
+"""Trials that are timed, from the cheapest of the sweep to the costliest; of each kind one more."""
+
+_MAX_KINDS = 16
+"""Kinds of learner that are timed at most."""
+
+_SIZES = {"group", "group_order", "operands", "expression", "hidden_size", "batch_size"}
+_KIND = [name for name in SHAPE if name not in _SIZES]
+"""Trials that agree in these are of one kind: what they cost over the formulas is alike."""
 
 _MAX_PROCESSES = 8
 """Calibrated at once at most: more workers than that would take long to start."""
@@ -84,30 +93,33 @@ class Speed:
     def seconds(self, plan: pa.Table, steps: Numbers) -> Numbers:
         """Seconds that each trial of a plan takes for the given number of steps, probes included.
 
-        The formulas of `sweeper.run.packs`, multiplied by what the samples took over them;
-        between samples that factor is interpolated in the logarithm of the cost.
+        The formulas of `sweeper.run.packs`, multiplied by what samples of the trial's kind took
+        over them, or all samples where none is of its kind; between samples that factor is
+        interpolated in the logarithm of the cost.
         """
-        timed = _table([sample.trial for sample in self.samples])
-        step_s, evaluation_s, rest_s = np.array(
-            [[sample.step_s, sample.evaluation_s, sample.rest_s] for sample in self.samples]
-        ).T
-        at, known = np.log(step_seconds(plan)), np.log(step_seconds(timed))
-        each_step = step_seconds(plan) * _between(at, known, step_s / step_seconds(timed))
-        factor = _between(at, known, evaluation_s / evaluation_seconds(timed))
-        each_evaluation = evaluation_seconds(plan) * factor
-        rest = _between(at, known, rest_s)
-        training = steps * each_step + evaluations(plan, steps) * each_evaluation + rest
-        return training + self.probe_seconds(plan, steps)
+        return self._by_kind(plan, steps, _seconds) + self.probe_seconds(plan, steps)
 
     def probe_seconds(self, plan: pa.Table, steps: Numbers) -> Numbers:
         """Seconds of these that the probes of each trial take."""
         if not self.every:
             return np.zeros(plan.num_rows)
+        return measurements(plan, steps, self.every) * self._by_kind(plan, steps, _measurement_s)
+
+    def _by_kind(
+        self,
+        plan: pa.Table,
+        steps: Numbers,
+        seconds_of: Callable[[pa.Table, Numbers, list[Sample]], Numbers],
+    ) -> Numbers:
         timed = _table([sample.trial for sample in self.samples])
-        measurement_s = np.array([sample.measurement_s for sample in self.samples])
-        at, known = np.log(step_seconds(plan)), np.log(step_seconds(timed))
-        factor = _between(at, known, measurement_s / step_seconds(timed))
-        return measurements(plan, steps, self.every) * step_seconds(plan) * factor
+        kinds = _kinds(pa.concat_tables([timed, plan.select(timed.column_names)]))
+        of_samples, of_plan = np.split(kinds, [timed.num_rows])
+        seconds = np.empty(plan.num_rows)
+        for kind in np.unique(of_plan):
+            rows = np.flatnonzero(of_plan == kind)
+            alike = [self.samples[i] for i in np.flatnonzero(of_samples == kind)] or self.samples
+            seconds[rows] = seconds_of(plan.take(rows), steps[rows], alike)
+        return seconds
 
 
 def calibrate(
@@ -164,12 +176,42 @@ def calibrate(
     return Speed(samples, boot_s, probes.every if probes else 0)
 
 
+def _seconds(plan: pa.Table, steps: Numbers, samples: list[Sample]) -> Numbers:
+    timed = _table([sample.trial for sample in samples])
+    step_s, evaluation_s, rest_s = np.array(
+        [[sample.step_s, sample.evaluation_s, sample.rest_s] for sample in samples]
+    ).T
+    at, known = np.log(step_seconds(plan)), np.log(step_seconds(timed))
+    each_step = step_seconds(plan) * _between(at, known, step_s / step_seconds(timed))
+    factor = _between(at, known, evaluation_s / evaluation_seconds(timed))
+    each_evaluation = evaluation_seconds(plan) * factor
+    rest = _between(at, known, rest_s)
+    return steps * each_step + evaluations(plan, steps) * each_evaluation + rest
+
+
+def _measurement_s(plan: pa.Table, steps: Numbers, samples: list[Sample]) -> Numbers:
+    timed = _table([sample.trial for sample in samples])
+    measurement_s = np.array([sample.measurement_s for sample in samples])
+    at, known = np.log(step_seconds(plan)), np.log(step_seconds(timed))
+    return step_seconds(plan) * _between(at, known, measurement_s / step_seconds(timed))
+
+
+def _kinds(plan: pa.Table) -> NDArray[np.int64]:
+    """Which kind of learner each trial is of, numbered as they first occur."""
+    return np.asarray(plan.select(_KIND).to_pandas().groupby(_KIND, sort=False).ngroup())
+
+
 def _chosen(plan: pa.Table) -> list[Trial]:
-    """Trials spread over the costs that occur, the cheapest first."""
-    cost = step_seconds(plan)
+    """Trials spread over the costs and the kinds that occur, the cheapest first."""
+    cost, kinds = step_seconds(plan), _kinds(plan)
     _, rows = np.unique(cost, return_index=True)  # sorted by cost
     places = np.linspace(0, len(rows) - 1, min(_SAMPLES, len(rows))).round().astype(int)
-    return trials(plan.take(rows[places]))
+    chosen = set(rows[places].tolist())
+    others = sorted(set(range(kinds.max() + 1)) - set(kinds[list(chosen)].tolist()))
+    for kind in others[:_MAX_KINDS]:
+        alike = np.flatnonzero(kinds == kind)
+        chosen.add(int(alike[np.argsort(cost[alike])[len(alike) // 2]]))
+    return trials(plan.take(sorted(chosen, key=lambda row: cost[row])))
 
 
 class _Process:
@@ -225,20 +267,23 @@ def _table(timed: list[Trial]) -> pa.Table:
 # ---------------------------------------------------------------- in a process of its own
 
 
-def _measure(timed: list[Trial], device: str, probes: Probes | None) -> Iterator[Sample]:
+def _measure(timed: list[Trial], device: str, probes: Probes | None = None) -> Iterator[Sample]:
     """Time trials, the cheapest first, for SECONDS in all; the costliest may be left out."""
     left = SECONDS
-    pace = 0.0  # seconds over the formula's, for one step and one evaluation
-    costs = step_seconds(_table(timed)) + evaluation_seconds(_table(timed))
-    for place, (trial, cost) in enumerate(zip(timed, costs, strict=True)):
-        if pace * cost > left:
-            return
+    paces: dict[int, float] = {}  # of each kind, seconds over the formula's for one of both
+    table = _table(timed)
+    costs = step_seconds(table) + evaluation_seconds(table)
+    for place, (trial, cost, kind) in enumerate(zip(timed, costs, _kinds(table), strict=True)):
+        if paces.get(kind, max(paces.values(), default=0.0)) * cost > left:
+            continue
         began = time.perf_counter()
         sample = _timed(trial, 1, device, probes)
         spent = time.perf_counter() - began
-        pace = spent / cost
+        paces[kind] = spent / cost
         share = left / (len(timed) - place) - spent
         each = sample.step_s + sample.evaluation_s / trial.eval_every
+        if probes:
+            each += sample.measurement_s / (trial.eval_every * probes.every)
         steps = int(min(_MAX_STEPS, (share - 5 * sample.evaluation_s) / each))
         if steps > 1:
             sample = _timed(trial, steps, device, probes)

@@ -1,4 +1,4 @@
-"""`sweeper figures`, `sweeper probes` and `sweeper report`."""
+"""`sweeper figures`, `sweeper probes`, `sweeper report` and `sweeper paper`."""
 
 from pathlib import Path
 
@@ -105,3 +105,36 @@ def report(results: str, out: Path | None, laws: Path | None, phase_gap: int) ->
     from analysis.report import write_report
 
     click.echo(write_report(results, out, laws, phase_gap))
+
+
+@click.command(epilog=f"{EXAMPLE}sweeper paper results/paper")
+@click.argument("results", metavar="RESULTS")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help="Instead of index.html in RESULTS.",
+)  # fmt: skip
+@click.option(
+    "--gallery", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+    help="Keep figures, their numbers and a page of Markdown here, too.",
+)  # fmt: skip
+@complains
+def paper(results: str, out: Path | None, gallery: Path | None) -> None:
+    """Make one page of the paper's figures, from the sweeps of specs/paper/.
+
+    RESULTS holds their results folders. Each statement of the paper stands
+    with ours, and the statistic that says whether they agree.
+    """
+    from analysis.paper import write_gallery, write_page
+
+    try:
+        page, missing = write_page(results, out or Path(results, "index.html"))
+    except LookupError:
+        raise ResultsError(
+            f"{results}: no sweep of specs/paper/ has records here; `sweeper run "
+            f"specs/paper/figure06.yaml --results {results}` makes some"
+        ) from None
+    for path in write_gallery(results, gallery) if gallery else ():
+        click.echo(path)
+    if missing:
+        click.echo(f"not run yet: {', '.join(missing)}", err=True)
+    click.echo(page)

@@ -66,13 +66,18 @@ def _with_resources(spec: Path, resources: dict[str, float | None]) -> "Sweep":
 
 
 def _print_plan(
-    sweep: "Sweep", results: str, setting: "Setting", calibrated: bool, as_json: bool
+    sweep: "Sweep",
+    results: str,
+    setting: "Setting",
+    calibrated: bool,
+    as_json: bool,
+    retry_failed: bool = False,
 ) -> None:
     from sweeper.run.overview import overview
     from sweeper.run.progress import duration
 
     folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
-    found = overview(sweep, folder, setting, calibrated)
+    found = overview(sweep, folder, setting, calibrated, retry_failed)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -130,6 +135,7 @@ def _probes_in_words(found: dict[str, Any]) -> str:
     "--max-hours", type=click.FloatRange(0, min_open=True), callback=finite,
     help="End after so many hours, well: what is finished is kept.",
 )  # fmt: skip
+@click.option("--retry-failed", is_flag=True, help="Also run again the trials that failed.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, as `plan` does.")
 @click.option(
     "--profile", is_flag=True, help="Say where the time went, and keep a trace of it for Perfetto."
@@ -148,6 +154,7 @@ def run(
     device: str,
     max_trials: int | None,
     max_hours: float | None,
+    retry_failed: bool,
     dry_run: bool,
     profile: bool,
     probe_finished: bool,
@@ -179,7 +186,7 @@ def run(
         raise click.UsageError(f"--probe-finished: {spec} names no probes")
     if dry_run:
         setting = Setting(executor, address, device)
-        _print_plan(sweep, results, setting, calibrated=True, as_json=False)
+        _print_plan(sweep, results, setting, True, False, retry_failed)
         return
     if sweep.modules:
         from sweeper.run.extensions import check_modules
@@ -195,7 +202,15 @@ def run(
         timeline = Profile() if profile else None
         budget = Budget(max_trials, max_hours)
         summary = run_sweep(
-            sweep, folder, open_executor, device, console, timeline, budget, probe_finished
+            sweep,
+            folder,
+            open_executor,
+            device,
+            console,
+            timeline,
+            budget,
+            probe_finished=probe_finished,
+            retry_failed=retry_failed,
         )
     except ExecutorError as error:
         click.echo("\n".join([str(error), *getattr(error, "__notes__", [])]), err=True)
@@ -219,7 +234,10 @@ def run(
     if summary.interrupted:
         sys.exit(INTERRUPTED)
     if summary.outcomes["failed"]:
-        click.echo(f"`sweeper status {folder.path}` tells the causes; logs are in {folder.logs}")
+        click.echo(
+            f"`sweeper status {folder.path}` tells the causes; logs are in {folder.logs}; "
+            "the same command with --retry-failed tries them again"
+        )
         sys.exit(SOME_FAILED)
 
 

@@ -1,7 +1,9 @@
 """The training loop: a pack of trials in, one result a trial out, each as soon as it ends."""
 
 import ctypes
+import errno
 import math
+import re
 import time
 import traceback
 from bisect import bisect_right
@@ -27,6 +29,8 @@ FIT_ACCURACY = 0.99
 
 CHANCE_MARGIN = 0.1
 """Best test accuracy up to chance plus this is no generalization at all."""
+
+_LACKS_MEMORY = re.compile("allocate memory|out of memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 def usable_device(wanted: str) -> str:
@@ -69,8 +73,9 @@ def train(
         probes: What is measured inside the networks; they change no other part of a result.
 
     Yields:
-        After each evaluation, the results of the trials that ended with it, often none. A trial
-        that raises ends as `failed`, with its traceback; its neighbours go on.
+        After each evaluation, the results of the trials that ended with it, often none. A batch
+        that raises, perhaps for lack of memory, is halved and trained again; a trial that raises
+        alone ends as `failed`, with its traceback, and its neighbours go on.
     """
     if batch_size is None:
         batch_size = _fitting_batch(pack, device)
@@ -82,7 +87,8 @@ def train(
         while waiting:
             batch = waiting.pop()
             done: set[str] = set()
-            started_at = datetime.now(UTC)
+            error_text: str | None = None
+            started_at, clock = datetime.now(UTC), time.perf_counter()
             _settle_numerics(device, batch[0].matmul_precision)
             try:
                 # inference mode spares the hand-written network some microseconds an operation
@@ -90,17 +96,22 @@ def train(
                 for ended in quick()(_train_batch)(batch, device, dtype, started_at, watch, probes):
                     done.update(result.fingerprint for result in ended)
                     yield ended
-            except Exception:
+            except Exception as error:
                 if watch:
                     raise
-                left = [trial for trial in batch if trial.fingerprint not in done]
-                if not left:
-                    continue
-                if len(left) == 1:
-                    yield [TrialResult.failure(left[0], traceback.format_exc(), started_at)]
-                else:  # perhaps too large for the memory: smaller batches, each from its start
-                    half = len(left) // 2
-                    waiting += [left[half:], left[:half]]
+                error_text = _told(error, device)
+            left = [trial for trial in batch if trial.fingerprint not in done]
+            if error_text is None or not left:
+                continue
+            # here what the error held is free again
+            if device.startswith("cuda"):
+                torch.cuda.empty_cache()
+            if len(left) == 1:
+                seconds = time.perf_counter() - clock
+                yield [TrialResult.failure(left[0], error_text, started_at, seconds)]
+            else:  # perhaps too large for the memory: smaller batches, each from its start
+                half = len(left) // 2
+                waiting += [left[half:], left[:half]]
     finally:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(flushing)
@@ -182,6 +193,20 @@ def _train_batch(
                 probing.keep(alive)
         runs = [runs[i] for i in alive]
         setup_s = clock.lap()
+
+
+def _told(error: Exception, device: str) -> str:
+    """The traceback of an error; before it, where memory was what lacked, a line that says so."""
+    text = "".join(traceback.format_exception(error))
+    lacks_memory = (
+        isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        # torch raises RuntimeError on a CPU, and for what cuBLAS itself allocates
+        or (isinstance(error, RuntimeError) and _LACKS_MEMORY.search(str(error)) is not None)
+    )
+    if not lacks_memory:
+        return text
+    return f"out of memory on {device}, with this trial alone: {type(error).__name__}\n{text}"
 
 
 class _Clock:

@@ -97,19 +97,26 @@ class Speed:
         over them, or all samples where none is of its kind; between samples that factor is
         interpolated in the logarithm of the cost.
         """
-        return self._by_kind(plan, steps, _seconds) + self.probe_seconds(plan, steps)
+        return self._of_kinds(plan, steps, _training_seconds) + self.probe_seconds(plan, steps)
 
     def probe_seconds(self, plan: pa.Table, steps: Numbers) -> Numbers:
         """Seconds of these that the probes of each trial take."""
         if not self.every:
             return np.zeros(plan.num_rows)
-        return measurements(plan, steps, self.every) * self._by_kind(plan, steps, _measurement_s)
+        return self._of_kinds(plan, steps, self._measuring_seconds)
 
-    def _by_kind(
+    def _measuring_seconds(self, plan: pa.Table, steps: Numbers, samples: list[Sample]) -> Numbers:
+        timed = _table([sample.trial for sample in samples])
+        measurement_s = np.array([sample.measurement_s for sample in samples])
+        at, known = np.log(step_seconds(plan)), np.log(step_seconds(timed))
+        factor = _between(at, known, measurement_s / step_seconds(timed))
+        return measurements(plan, steps, self.every) * step_seconds(plan) * factor
+
+    def _of_kinds(
         self,
         plan: pa.Table,
         steps: Numbers,
-        seconds_of: Callable[[pa.Table, Numbers, list[Sample]], Numbers],
+        seconds_by: Callable[[pa.Table, Numbers, list[Sample]], Numbers],
     ) -> Numbers:
         timed = _table([sample.trial for sample in self.samples])
         kinds = _kinds(pa.concat_tables([timed, plan.select(timed.column_names)]))
@@ -118,7 +125,7 @@ class Speed:
         for kind in np.unique(of_plan):
             rows = np.flatnonzero(of_plan == kind)
             alike = [self.samples[i] for i in np.flatnonzero(of_samples == kind)] or self.samples
-            seconds[rows] = seconds_of(plan.take(rows), steps[rows], alike)
+            seconds[rows] = seconds_by(plan.take(rows), steps[rows], alike)
         return seconds
 
 
@@ -176,7 +183,7 @@ def calibrate(
     return Speed(samples, boot_s, probes.every if probes else 0)
 
 
-def _seconds(plan: pa.Table, steps: Numbers, samples: list[Sample]) -> Numbers:
+def _training_seconds(plan: pa.Table, steps: Numbers, samples: list[Sample]) -> Numbers:
     timed = _table([sample.trial for sample in samples])
     step_s, evaluation_s, rest_s = np.array(
         [[sample.step_s, sample.evaluation_s, sample.rest_s] for sample in samples]
@@ -187,13 +194,6 @@ def _seconds(plan: pa.Table, steps: Numbers, samples: list[Sample]) -> Numbers:
     each_evaluation = evaluation_seconds(plan) * factor
     rest = _between(at, known, rest_s)
     return steps * each_step + evaluations(plan, steps) * each_evaluation + rest
-
-
-def _measurement_s(plan: pa.Table, steps: Numbers, samples: list[Sample]) -> Numbers:
-    timed = _table([sample.trial for sample in samples])
-    measurement_s = np.array([sample.measurement_s for sample in samples])
-    at, known = np.log(step_seconds(plan)), np.log(step_seconds(timed))
-    return step_seconds(plan) * _between(at, known, measurement_s / step_seconds(timed))
 
 
 def _kinds(plan: pa.Table) -> NDArray[np.int64]:

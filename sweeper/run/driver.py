@@ -3,7 +3,6 @@
 import getpass
 import math
 import os
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -80,7 +79,9 @@ def run_sweep(
     console: Console,
     profile: Profile | None = None,
     budget: Budget = Budget(),
+    *,
     probe_finished: bool = False,
+    retry_failed: bool = False,
 ) -> Summary:
     """Run whatever of a sweep has no record yet.
 
@@ -93,6 +94,7 @@ def run_sweep(
         profile: To be filled with where the time went, and kept as a trace.
         budget: What this run may spend.
         probe_finished: Train those again that have a record but no probes, and keep these alone.
+        retry_failed: Also run what has a record of a failure; the new record stands before it.
 
     Raises:
         ResultsError: The folder is in use, or cannot be read.
@@ -101,16 +103,16 @@ def run_sweep(
     """
     clock = time.monotonic()
     profile = profile or Profile(trials=False)
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    run_id = folder.new_run_id()
     provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
     trace = None
     with folder.lock(_holder(run_id)):
         with profile.span("read results"):
-            if reused := take_over(sweep, folder, run_id):
+            if reused := take_over(sweep, folder, run_id, retry_failed):
                 console.print(f"{reused:,} records taken over from {', '.join(sweep.spec.reuse)}")
-                _describe(folder, sweep, provenance)
+                _describe(folder, sweep, provenance, retry_failed)
             again = ProbingAgain(sweep, folder) if probe_finished else None
-            whole: Agenda = again or open_agenda(sweep, folder)
+            whole: Agenda = again or open_agenda(sweep, folder, retry_failed)
             agenda = whole
         if budget.trials is not None:
             agenda = Limited(whole, budget.trials)
@@ -127,7 +129,7 @@ def run_sweep(
                 sweep.spec.probing,
             )
             interrupt = _interrupt(progress, clock, budget)
-            _describe(folder, sweep, provenance)
+            _describe(folder, sweep, provenance, retry_failed)
             with Heartbeat(folder, run_id, agenda, interrupt, progress.say) as heartbeat:
                 _run(
                     agenda, job, folder, open_executor, progress, profile, interrupt, heartbeat,
@@ -185,6 +187,8 @@ def _run(
         if not ledger.ended and not interrupt.requested:
             raise ExecutorError("the executor ended before all trials did")
     except Exception as error:
+        if isinstance(error, OSError):
+            error.add_note("what is finished is kept; once that is mended the same command goes on")
         error.add_note(f"the log is {log_file}")
         raise
     finally:
@@ -219,7 +223,9 @@ def _progress(console: Console, agenda: Agenda) -> Progress:
     return Progress(console, agenda.unit, agenda.total, agenda.finished, agenda.cost)
 
 
-def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance) -> None:
+def _describe(
+    folder: ResultsFolder, sweep: Sweep, provenance: Provenance, retry_failed: bool
+) -> None:
     modules = {module.name: module.text for module in sweep.modules}
     folder.write_spec(provenance.spec_digest, sweep.text, modules)
     folder.write_run(
@@ -229,6 +235,7 @@ def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance) -> No
             "sweep": provenance.sweep,
             "spec_digest": provenance.spec_digest,
             "planned": sweep.plan.num_rows,
+            "retry_failed": retry_failed,
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "host": host(),
             "code_version": code_version(),

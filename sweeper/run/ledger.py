@@ -144,16 +144,26 @@ class Ledger:
         self._out.discard(pack)
         self._queue.put_back(pack)
 
-    def lose(self, pack: Pack) -> None:
-        """Take back a pack whose worker died; what it had not delivered is tried again."""
+    def lose(self, pack: Pack, reason: str) -> None:
+        """Take back a pack whose worker died; what it had not delivered is tried again.
+
+        Args:
+            pack: It.
+            reason: Why it died, as far as it is known.
+        """
         self._out.discard(pack)
         given_up = self._queue.lose(pack)
         if not given_up:
-            self._progress.say("a worker died; what it had not delivered is tried again")
+            text = f"a worker died ({reason}); what it had not delivered is tried again"
+            self._progress.say(text)
             return
-        self._progress.say(f"a worker died {MAX_ATTEMPTS} times over one trial; it is given up")
+        text = f"a worker died {MAX_ATTEMPTS} times over one trial ({reason}); it is given up"
+        self._progress.say(text)
         lost = trials(self._agenda.plan.take(given_up))
-        error = f"the worker died {MAX_ATTEMPTS} times while it trained this trial alone"
+        error = (
+            f"the worker died {MAX_ATTEMPTS} times while it trained this trial alone, "
+            f"the last time because {reason}"
+        )
         results = [TrialResult.failure(trial, error, datetime.now(UTC)) for trial in lost]
         records = records_table(lost, results, self._provenance, "unknown", 1)
         self._keep(given_up, records, curves_table(results))

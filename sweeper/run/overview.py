@@ -35,7 +35,11 @@ _USUAL = {name: {value} for name, value in DEFAULTS.items()} | {
 
 
 def overview(
-    sweep: Sweep, folder: ResultsFolder, setting: Setting, calibrated: bool
+    sweep: Sweep,
+    folder: ResultsFolder,
+    setting: Setting,
+    calibrated: bool,
+    retry_failed: bool = False,
 ) -> dict[str, Any]:
     """Counts of a plan against the results that are there; starts no executor.
 
@@ -44,6 +48,7 @@ def overview(
         folder: Where its results are.
         setting: Who would run it.
         calibrated: Also say how long, which takes some seconds where anything is missing.
+        retry_failed: Trials that failed count as missing.
 
     Returns:
         `modules`: paths of the users' modules that will be imported, by name; `axes`: rows of
@@ -57,7 +62,7 @@ def overview(
         searched `trials` are the candidates, and `missing` those that will be needed if thresholds
         lie where expected.
     """
-    records = known_records(sweep, folder)
+    records = known_records(sweep, folder, retry_failed)
     agenda = agenda_of(sweep, records)
     finished = agenda.finished
     todo = (

@@ -69,7 +69,8 @@ class Profile:
         Args:
             trials: Note every trial; else only what the driver does, for those who do not ask.
         """
-        self.start = self.end = time.time()
+        self._offset = time.time() - time.monotonic()
+        self.start = self.end = self._now()
         self.workers = 1
         self.spans: list[Span] = []
         self.writes: list[Span] = []
@@ -79,15 +80,15 @@ class Profile:
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
         """Note how long the driver is in this block."""
-        start = time.time()
+        start = self._now()
         try:
             yield
         finally:
-            self.spans.append(Span(name, start, time.time()))
+            self.spans.append(Span(name, start, self._now()))
 
     def wrote(self, start: float, end: float) -> None:
-        """Note that a shard was written between these Unix times."""
-        self.writes.append(Span("write shard", start, end))
+        """Note that a shard was written between these times of the monotonic clock."""
+        self.writes.append(Span("write shard", start + self._offset, end + self._offset))
 
     def deliver(self, delivery: Delivery, records: pa.Table) -> None:
         """Note finished trials.
@@ -102,7 +103,11 @@ class Profile:
 
     def finish(self) -> None:
         """The run ends here."""
-        self.end = time.time()
+        self.end = self._now()
+
+    def _now(self) -> float:
+        """Unix time as it was at the start, and what has gone by since."""
+        return self._offset + time.monotonic()
 
     @property
     def ran(self) -> bool:
@@ -177,7 +182,11 @@ class Profile:
     def _slices(self) -> Iterator[_Slice]:
         for worker, end, records in self._deliveries:
             for record in records.to_pylist():
-                yield _Slice(worker, record["started_at"].timestamp(), end, record)
+                start = record["started_at"].timestamp()
+                if end < start:  # its clock was set back meanwhile
+                    yield _Slice(worker, start, start + record["wall_time_s"], record)
+                else:
+                    yield _Slice(worker, start, end, record)
 
     def _trial_event(self, item: _Slice, lane: int) -> Event:
         record = item.record

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -93,7 +93,9 @@ class TrialResult:
     probed: Probed | None = None
 
     @classmethod
-    def failure(cls, trial: Trial, error: str, started_at: datetime) -> Self:
+    def failure(
+        cls, trial: Trial, error: str, started_at: datetime, wall_time_s: float = 0.0
+    ) -> Self:
         """The result of a trial that could not be trained, with the reason."""
         return cls(
             fingerprint=trial.fingerprint,
@@ -102,7 +104,7 @@ class TrialResult:
             generalization_step=None,
             n_test=trial.tuples - trial.n_train,
             train_flops=0.0,
-            wall_time_s=(datetime.now(UTC) - started_at).total_seconds(),
+            wall_time_s=wall_time_s,
             setup_s=0.0,
             evaluation_s=0.0,
             started_at=started_at,

@@ -29,7 +29,8 @@ class ShardWriter:
         Args:
             folder: Where the shards go.
             run_id: Makes their names differ from those of any other run.
-            wrote: Called after each shard with the Unix times between which it was written.
+            wrote: Called after each shard with the times between which it was written, by
+                the monotonic clock.
             only_probes: The trials have records: keep what their probes measured and nothing else.
         """
         self._folder, self._run_id, self._wrote = folder, run_id, wrote
@@ -87,12 +88,12 @@ class ShardWriter:
             name = f"{self._run_id}-{self._shards:06d}"
             records, curves = pa.concat_tables(self._records), pa.concat_tables(self._curves)
             probes = pa.concat_tables(self._probes) if self._probes else None
-            start = time.time()
+            start = time.monotonic()
             if self._only_probes:
                 self._folder.write_probes(name, probes)
             else:
                 self._folder.write_shard(name, records, curves, probes)
-            self._wrote(start, time.time())
+            self._wrote(start, time.monotonic())
             self._shards += 1
             self._records, self._curves, self._probes = [], [], []
 

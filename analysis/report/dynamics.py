@@ -4,14 +4,15 @@ import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from analysis.dynamics import load_probe_summaries, load_probed_run
-from analysis.figures import draw_dynamics, strip
-from analysis.figures.style import styled
 from sweeper.store.records import Outcome
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _DPI = 110
 
@@ -64,6 +65,8 @@ def dynamics_shown(location: str | Path, records: pd.DataFrame) -> DynamicsShown
     summaries = load_probe_summaries(location)
     if summaries.empty:
         return None
+    from analysis.figures import draw_dynamics, strip  # matplotlib: not where nothing was probed
+
     figures = draw_dynamics(location, records)
     probed = records.drop(columns=["probes", "probe_s"]).merge(
         summaries[["fingerprint", "probe_s"]], on="fingerprint"
@@ -101,7 +104,9 @@ def _telling(probed: pd.DataFrame) -> dict[str, str]:
     return found
 
 
-def _picture(caption: str, figure: Figure) -> Picture:
+def _picture(caption: str, figure: "Figure") -> Picture:
+    from analysis.figures.style import styled
+
     sink = io.BytesIO()
     with styled():
         figure.savefig(sink, format="png", dpi=_DPI)

@@ -267,7 +267,7 @@ def _table(timed: list[Trial]) -> pa.Table:
 # ---------------------------------------------------------------- in a process of its own
 
 
-def _measure(timed: list[Trial], device: str, probes: Probes | None) -> Iterator[Sample]:
+def _measure(timed: list[Trial], device: str, probes: Probes | None = None) -> Iterator[Sample]:
     """Time trials, the cheapest first, for SECONDS in all; the costliest may be left out."""
     left = SECONDS
     paces: dict[int, float] = {}  # of each kind, seconds over the formula's for one of both
@@ -282,6 +282,8 @@ def _measure(timed: list[Trial], device: str, probes: Probes | None) -> Iterator
         paces[kind] = spent / cost
         share = left / (len(timed) - place) - spent
         each = sample.step_s + sample.evaluation_s / trial.eval_every
+        if probes:
+            each += sample.measurement_s / (trial.eval_every * probes.every)
         steps = int(min(_MAX_STEPS, (share - 5 * sample.evaluation_s) / each))
         if steps > 1:
             sample = _timed(trial, steps, device, probes)

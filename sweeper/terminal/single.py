@@ -13,6 +13,7 @@ from rich.table import Table
 from analysis.tables import plain
 from sweeper.run.single import Single, differences, open_trial, train_again
 from sweeper.spec.trial import DEFAULTS, NUMERICS, TRIAL_SCHEMA, Trial
+from sweeper.store.probes import RECORD_COLUMNS
 from sweeper.store.records import Curve, Outcome
 from sweeper.store.results import ResultsError, ResultsFolder
 
@@ -26,6 +27,7 @@ _PARTS = {
         "n_test",
     ],
     "cost": ["train_flops", "wall_time_s", "setup_s", "evaluation_s", "device", "pack_size"],
+    "probes": [one.name for one in RECORD_COLUMNS],
     "provenance": [
         "sweep", "run_id", "spec_digest", "numerics", "code_version", "library_versions", "host",
         "started_at",

@@ -178,7 +178,8 @@ training: {loss: ce, eval_every: 0}
         "heads, embedding_size, batch_size, momentum, warmup_steps, decay_every, decay_factor, "
         "seed, split_seed, init_seed",
         "s.yaml:11 trainin: unknown key; did you mean training? valid keys are name, description, "
-        "task, axes, zip, exclude, model, training, modules, resources, design, reuse, trackers",
+        "task, axes, zip, exclude, model, training, modules, resources, design, probes, reuse, "
+        "trackers",
         "s.yaml:12 training.eval_every: found 0; should be greater than or equal to 1",
         "s.yaml:12 training.loss: found 'ce'; there are mse, cross_entropy, stablemax, and those "
         "of your own under modules",

@@ -71,7 +71,7 @@ def _print_plan(
     from sweeper.run.overview import overview
     from sweeper.run.progress import duration
 
-    folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
+    folder = ResultsFolder.at(results).below(sweep.spec.name)
     found = overview(sweep, folder, setting, calibrated)
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -163,7 +163,7 @@ def run(
         from sweeper.run.extensions import check_modules
 
         check_modules(sweep)
-    folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
+    folder = ResultsFolder.at(results).below(sweep.spec.name)
     console = new_console()
     try:
         if executor == "ray" and sweep.spec.trackers.chosen:

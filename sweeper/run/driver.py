@@ -99,7 +99,7 @@ def run_sweep(
     run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
     provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
     trace = None
-    with folder.lock(_holder(run_id)):
+    with folder.lock(_holder(run_id), console.print) as check:
         with profile.span("read results"):
             if reused := take_over(sweep, folder, run_id):
                 console.print(f"{reused:,} records taken over from {', '.join(sweep.spec.reuse)}")
@@ -121,7 +121,11 @@ def run_sweep(
             interrupt = _interrupt(progress, clock, budget)
             _describe(folder, sweep, provenance)
             with Heartbeat(folder, run_id, agenda, interrupt, progress.say) as heartbeat:
-                _run(agenda, job, folder, open_executor, progress, profile, interrupt, heartbeat)
+                writer = ShardWriter(folder, run_id, profile.wrote, check)
+                log = folder.log_file(run_id)
+                _run(
+                    agenda, job, writer, log, open_executor, progress, profile, interrupt, heartbeat
+                )
         with profile.span("count outcomes"):
             outcomes = _outcomes(agenda.scope, folder.records(["fingerprint", "outcome"]))
         profile.finish()
@@ -144,7 +148,8 @@ def run_sweep(
 def _run(
     agenda: Agenda,
     job: Job,
-    folder: ResultsFolder,
+    writer: ShardWriter,
+    log_file: Path,
     open_executor: Callable[[Path], Executor],
     progress: Progress,
     profile: Profile,
@@ -152,8 +157,6 @@ def _run(
     heartbeat: Heartbeat,
 ) -> None:
     """Run what an agenda asks for, or until an end is."""
-    run_id = job.provenance.run_id
-    log_file = folder.log_file(run_id)
     executor: Executor | None = None
     try:
         with profile.span("start executor"):
@@ -164,7 +167,7 @@ def _run(
             profile.span("hand out packs and wait"),
             interrupt,
             progress,
-            ShardWriter(folder, run_id, profile.wrote) as writer,
+            writer,
         ):
             ledger = Ledger(agenda, profile.workers, job.provenance, writer, progress, profile)
             heartbeat.follow(ledger)

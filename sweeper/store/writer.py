@@ -8,6 +8,7 @@ from typing import Self
 
 import pyarrow as pa
 
+from sweeper.store.lock import Check
 from sweeper.store.results import ResultsFolder
 
 FLUSH_SECONDS = 3.0
@@ -22,6 +23,7 @@ class ShardWriter:
         folder: ResultsFolder,
         run_id: str,
         wrote: Callable[[float, float], None] = lambda start, end: None,
+        check: Check = lambda: None,
     ) -> None:
         """Nothing is written before the first record.
 
@@ -29,8 +31,9 @@ class ShardWriter:
             folder: Where the shards go.
             run_id: Makes their names differ from those of any other run.
             wrote: Called after each shard with the Unix times between which it was written.
+            check: Called before each shard; raises if the folder is another driver's by now.
         """
-        self._folder, self._run_id, self._wrote = folder, run_id, wrote
+        self._folder, self._run_id, self._wrote, self._check = folder, run_id, wrote, check
         self._shards = 0
         self._records: list[pa.Table] = []
         self._curves: list[pa.Table] = []
@@ -74,6 +77,7 @@ class ShardWriter:
 
         Raises:
             OSError: It could not be written; nothing is forgotten.
+            ResultsError: The folder is another driver's by now.
         """
         with self._lock:
             if not self._records:
@@ -81,6 +85,7 @@ class ShardWriter:
             name = f"{self._run_id}-{self._shards:06d}"
             records, curves = pa.concat_tables(self._records), pa.concat_tables(self._curves)
             start = time.time()
+            self._check()
             self._folder.write_shard(name, records, curves)
             self._wrote(start, time.time())
             self._shards += 1

@@ -181,7 +181,7 @@ def run(
     console.print(
         f"{summary.ran:,} trials run in {duration(summary.seconds)}; "
         f"{summary.finished:,} of {summary.total:,}{unit} done: {counts or 'none'}\n"
-        f"results are in {folder.path}",
+        f"results are in {folder.location}",
         highlight=False,
         soft_wrap=True,
     )
@@ -192,7 +192,9 @@ def run(
     if summary.interrupted:
         sys.exit(INTERRUPTED)
     if summary.outcomes["failed"]:
-        click.echo(f"`sweeper status {folder.path}` tells the causes; logs are in {folder.logs}")
+        click.echo(
+            f"`sweeper status {folder.location}` tells the causes; logs are in {folder.logs}"
+        )
         sys.exit(SOME_FAILED)
 
 

@@ -1,10 +1,12 @@
 """Where a record comes from: code, libraries, host, run."""
 
+import hashlib
 import json
+import os
 import platform
 import socket
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -12,21 +14,6 @@ from pathlib import Path
 import sweeper
 
 _LIBRARIES = ("torch", "numpy", "ray", "pyarrow")
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """What every record of one run says about its origin.
-
-    Attributes:
-        sweep: The spec's name.
-        run_id: Names the run; the results folder keeps its description under runs/.
-        spec_digest: Names the text of the spec as run, kept under specs/ in the results folder.
-    """
-
-    sweep: str
-    run_id: str
-    spec_digest: str
 
 
 @cache
@@ -43,6 +30,35 @@ def code_version() -> str:
     return f"{sweeper.__version__} ({commit.strip()})"
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """What every record of one run says about its origin.
+
+    Attributes:
+        sweep: The spec's name.
+        run_id: Names the run; the results folder keeps its description under runs/.
+        spec_digest: Names the text of the spec as run, kept under specs/ in the results folder.
+        code_version: Of the driver; workers run the same code, and cannot ask git where they got
+            it over the wire.
+    """
+
+    sweep: str
+    run_id: str
+    spec_digest: str
+    code_version: str = field(default_factory=code_version)
+
+
+@cache
+def source_digest() -> str:
+    """Names the text of the package: equal where all its files are."""
+    root = Path(sweeper.__file__).parent
+    digest = hashlib.blake2b(digest_size=6)
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
+        digest.update(path.read_bytes() + b"\0")
+    return f"{sweeper.__version__} ({digest.hexdigest()})"
+
+
 @cache
 def library_versions() -> str:
     """JSON object of the versions that can move a number, Python's among them."""
@@ -57,5 +73,5 @@ def library_versions() -> str:
 
 @cache
 def host() -> str:
-    """This machine's name."""
-    return socket.gethostname()
+    """This machine's name, or what SWEEPER_HOST calls it."""
+    return os.environ.get("SWEEPER_HOST") or socket.gethostname()

@@ -51,10 +51,12 @@ class ResultsFolder:
     Attributes:
         filesystem: Where it is.
         path: The folder's path there.
+        location: What `at` takes for it.
     """
 
     filesystem: pafs.FileSystem
     path: str
+    location: str
 
     @classmethod
     def at(cls, location: str | Path) -> "ResultsFolder":
@@ -64,16 +66,19 @@ class ResultsFolder:
             ResultsError: No file system answers to this URI.
         """
         if "://" not in str(location):
-            return cls(pafs.LocalFileSystem(), str(Path(location).absolute()))
+            path = str(Path(location).absolute())
+            return cls(pafs.LocalFileSystem(), path, path)
         try:
             filesystem, path = pafs.FileSystem.from_uri(str(location))
         except (pa.ArrowInvalid, OSError, ImportError) as error:
             raise ResultsError(f"{location}: cannot open this location: {error}") from error
-        return cls(filesystem, path.rstrip("/"))
+        return cls(filesystem, path.rstrip("/"), str(location))
 
     def below(self, name: str) -> "ResultsFolder":
         """The folder of this name in this one."""
-        return ResultsFolder(self.filesystem, f"{self.path}/{name}")
+        address, mark, options = self.location.partition("?")  # s3://bucket/path?region=...
+        location = f"{address.rstrip('/')}/{name}{mark}{options}"
+        return ResultsFolder(self.filesystem, f"{self.path}/{name}", location)
 
     @property
     def local_path(self) -> Path | None:

@@ -15,6 +15,9 @@ MEASURED_ELSEWHERE = [
     "spec_digest", "library_versions",
 ]  # fmt: skip
 
+NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}
+"""For clusters that tests start."""
+
 MEDIUM = """\
 name: medium
 axes:

@@ -22,6 +22,7 @@ from sweeper.store.results import ResultsFolder
 from tests.commands import called
 from tests.run.sweeps import (
     MEDIUM,
+    NO_TOKEN,
     assert_ended_by_budget,
     inline,
     records,
@@ -206,8 +207,6 @@ def test_the_address_of_no_cluster_is_refused(small_spec: Path) -> None:
 
 
 # ------------------------------------------------------------------ a cluster that others started
-
-NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}
 
 
 def cluster_processes(folder: str) -> list[psutil.Process]:

@@ -44,7 +44,7 @@ def plan(
     device: str,
     no_calibration: bool,
     as_json: bool,
-    **resources: float | None,
+    **resources: float | str | None,
 ) -> None:
     """Say what a spec would run, and how long it would take.
 
@@ -58,7 +58,7 @@ def plan(
     _print_plan(sweep, results, setting, not no_calibration, as_json)
 
 
-def _with_resources(spec: Path, resources: dict[str, float | None]) -> "Sweep":
+def _with_resources(spec: Path, resources: dict[str, float | str | None]) -> "Sweep":
     from sweeper.spec.sweep import open_sweep
 
     given = {name: value for name, value in resources.items() if value is not None}
@@ -131,7 +131,7 @@ def run(
     max_hours: float | None,
     dry_run: bool,
     profile: bool,
-    **resources: float | None,
+    **resources: float | str | None,
 ) -> None:
     """Run whatever of a spec has no record yet.
 

@@ -7,12 +7,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 import sweeper
-from sweeper.run.executor import ExecutorError
-from sweeper.spec.model import Resources
+from sweeper.run.executor import ExecutorError, Job
+from sweeper.run.shares import (
+    Shares,
+    card_bytes,
+    estimates,
+    largest_of_shapes,
+    pack_sizes,
+    share_of,
+)
+from sweeper.spec.model import LEAST_SHARE, Resources
 from sweeper.store.provenance import source_digest
 
 ANSWER_SECONDS = 300.0
@@ -39,8 +48,9 @@ class Node:
     def room(self, resources: Resources) -> int:
         """Workers that fit on it, if it is empty."""
         fits = int(self.resources.get("CPU", 0) / resources.cpus_per_worker)
-        if resources.gpus_per_worker:
-            fits = min(fits, int(self.resources.get("GPU", 0) / resources.gpus_per_worker))
+        if resources.on_gpu:
+            # 1 / 0.05 is 20, whatever its last bit says
+            fits = min(fits, int(self.resources.get("GPU", 0) / resources.least_gpus + 1e-9))
         return fits
 
 
@@ -72,7 +82,7 @@ def room(resources: Resources) -> int:
         )
         raise ExecutorError(
             f"a worker should get {resources.cpus_per_worker:g} CPUs and "
-            f"{resources.gpus_per_worker:g} GPUs on one node; the nodes have {have}"
+            f"{resources.least_gpus:g} GPUs on one node; the nodes have {have}"
         )
     return min(fits, resources.workers or fits)
 
@@ -80,6 +90,41 @@ def room(resources: Resources) -> int:
 def total_room(resources: Resources) -> int:
     """How many workers the cluster's nodes have room for now, perhaps none."""
     return sum(node.room(resources) for node in live_nodes())
+
+
+def shares_of(job: Job) -> Shares:
+    """The part of a card that each pack of a job asks for; estimated by a worker, which has torch.
+
+    Raises:
+        ExecutorError: No node tells how much memory its cards have.
+    """
+    shapes, largest = largest_of_shapes(job.plan)
+    sizes = pack_sizes(job.resources.pack_size)
+    needed = ray.get(ray.remote(num_cpus=0)(estimates).remote(largest, sizes, dict(job.modules)))
+    card = 1e9 * job.resources.gpu_memory_gb if job.resources.gpu_memory_gb else _smallest_card()
+    table = [[share_of(one, card) for one in row] for row in needed]
+    return Shares(shapes, sizes, np.array(table))
+
+
+def _smallest_card() -> float:
+    """Memory of the smallest card of all nodes with any, in bytes."""
+    having = [node for node in live_nodes() if node.resources.get("GPU", 0)]
+    ask = ray.remote(num_cpus=0, num_gpus=LEAST_SHARE)(card_bytes)
+    cards: list[Any] = ray.get(
+        [
+            ask.options(
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)
+            ).remote()
+            for node in having
+        ]
+    )
+    blind = [node.name for node, card in zip(having, cards, strict=True) if card is None]
+    if blind or not cards:
+        raise ExecutorError(
+            "gpus_per_worker: auto needs the memory of the cards, and torch sees none on "
+            f"{', '.join(blind) or 'any node'}; gpu_memory_gb can say it"
+        )
+    return min(float(card) for card in cards)
 
 
 def check_nodes(resources: Resources, modules: Mapping[str, str]) -> None:

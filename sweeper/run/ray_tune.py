@@ -11,8 +11,9 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from sweeper.run.executor import ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
 from sweeper.run.mail import Here, packed, read_rows, unpacked, write_rows
-from sweeper.run.nodes import RUNTIME_ENV, check_nodes, room, total_room
+from sweeper.run.nodes import RUNTIME_ENV, check_nodes, room, shares_of, total_room
 from sweeper.run.packs import Pack
 from sweeper.run.trackers.observers import Observers
 from sweeper.run.worker import Delivery, work
@@ -117,10 +118,15 @@ class RayExecutor:
         if not self._mine:
             check_nodes(job.resources, job.modules)
         observers = Observers(job, ledger.say)
-        feed = _Feed(ledger, interrupt, observers, job.resources)
-        resources = {"CPU": job.resources.cpus_per_worker, "GPU": job.resources.gpus_per_worker}
+        resources, share = job.resources, _given(job.resources)
+        if resources.gpus_per_worker == "auto":
+            shares = shares_of(job)
+            share = shares.of
+            least = float(shares.shares.min())
+            resources = resources.model_copy(update={"gpus_per_worker": least})
+        feed = _Feed(ledger, interrupt, observers, resources, share)
         # A worker that was given no GPU may still see them all; it would share them with everyone.
-        no_gpu = job.device == "auto" and not job.resources.gpus_per_worker
+        no_gpu = job.device == "auto" and not resources.on_gpu
         device = "cpu" if no_gpu else job.device
         trainable = tune.with_parameters(
             PackTrainable,
@@ -131,7 +137,7 @@ class RayExecutor:
         )
         with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch, observers:
             tuner = tune.Tuner(
-                tune.with_resources(trainable, resources),
+                tune.with_resources(trainable, _Request(resources.cpus_per_worker)),
                 tune_config=tune.TuneConfig(
                     search_alg=feed,
                     scheduler=_LatestFirst(),  # type: ignore[no-untyped-call]
@@ -180,7 +186,7 @@ class PackTrainable(tune.Trainable):
         """Begin another pack in the same process."""
         rows = read_rows(new_config["pack"])
         self._deliveries: Iterator[Delivery | None] = work(
-            self._plan, rows, self._provenance, self._device, self._modules
+            self._plan, rows, self._provenance, self._device, self._modules, new_config["gpus"]
         )
         self._ready = False
         return True
@@ -211,11 +217,17 @@ class _Feed(Here, Searcher):
     """
 
     def __init__(
-        self, ledger: Ledger, interrupt: Interrupt, observers: Observers, resources: Resources
+        self,
+        ledger: Ledger,
+        interrupt: Interrupt,
+        observers: Observers,
+        resources: Resources,
+        share: Callable[[Pack], float],
     ) -> None:
         super().__init__()
         self._ledger, self._interrupt, self._observers = ledger, interrupt, observers
         self._resources, self._looked, self._full = resources, -math.inf, False
+        self._share = share
         self._out: dict[str, Pack] = {}
         self._since: dict[str, float] = {}
         self._ready: set[str] = set()
@@ -237,7 +249,7 @@ class _Feed(Here, Searcher):
             return None
         self._out[trial_id], self._since[trial_id] = pack, time.monotonic()
         self._observers.start(trial_id, list(pack.rows))
-        return {"pack": write_rows(pack.rows)}
+        return {"pack": write_rows(pack.rows), "gpus": self._share(pack)}
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Deliver what a worker has sent, and then tell the trackers."""
@@ -312,6 +324,28 @@ class _Feed(Here, Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing of it was kept."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What Ray is asked for, for a pack.
+
+    Attributes:
+        cpus: For each.
+    """
+
+    cpus: float
+
+    def __call__(self, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        bundle = {"CPU": self.cpus}
+        return tune.PlacementGroupFactory(
+            [bundle | {"GPU": config["gpus"]} if config["gpus"] else bundle]
+        )
+
+
+def _given(resources: Resources) -> Callable[[Pack], float]:
+    """The share of every pack, where it is given."""
+    return lambda pack: resources.least_gpus
 
 
 class _LatestFirst(FIFOScheduler):

@@ -37,6 +37,7 @@ def work(
     provenance: Provenance,
     device: str,
     modules: Mapping[str, str] | None = None,
+    gpus: float = 1,
 ) -> Iterator[Delivery | None]:
     """Train the given rows of a plan.
 
@@ -46,6 +47,7 @@ def work(
         provenance: For the records.
         device: A torch device, or "auto": a GPU where this worker sees one.
         modules: Texts of users' modules, by label; imported where a trial names one.
+        gpus: That this worker was given; with less than one it takes that part of the memory.
 
     Raises:
         RuntimeError: At the first item: this worker cannot use the device, or import a module.
@@ -60,7 +62,7 @@ def work(
     import_modules(pack, modules or {})
     yield None
     places = {trial.fingerprint: place for place, trial in enumerate(pack)}
-    for ended in train(pack, device):
+    for ended in train(pack, device, memory_share=min(1.0, gpus)):
         if not ended:
             yield None
             continue

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from sweeper.spec.sweep import open_sweep
-from tests.run.sweeps import NO_TOKEN, records, run, start, wait_for_records
+from tests.run.sweeps import NO_TOKEN, records, run, start, started_cluster, wait_for_records
 
 ATTENTIVE = {
     "health_check_initial_delay_ms": 1000,
@@ -123,3 +125,38 @@ def test_workers_run_the_drivers_code_and_nodes_that_differ_are_named(
     run(small_spec, "--address", nodes.address, "--pack-size", "1")
     assert len(records(small_spec)) == 12
     assert set(records(small_spec)["host"]) == {"node-a", "node-b"}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("unshare"), reason="may not hide folders from a process"
+)
+def test_workers_need_no_disk_in_common_with_the_driver(small_spec: Path, tmp_path: Path) -> None:
+    """The only node that trains sees an empty folder where spec, results and scratch space lie."""
+    (tmp_path / "tmp").mkdir()
+    with started_cluster("--num-cpus=0") as address:
+        ray = f"{Path(sys.executable).with_name('ray')} start --block --num-cpus=1"
+        hidden = f"mount -t tmpfs none {tmp_path} && exec {ray} --address {address}"
+        environment = os.environ | NO_TOKEN | {"SWEEPER_HOST": "far"}
+        node = subprocess.Popen(["unshare", "--mount", "sh", "-c", hidden], env=environment)
+        try:
+            wait_for_room(address)
+            run(small_spec, "--address", address, TMPDIR=str(tmp_path / "tmp"), **NO_TOKEN)
+        finally:
+            node.terminate()
+            node.wait(timeout=60)
+    assert len(records(small_spec)) == 12
+    assert set(records(small_spec)["host"]) == {"far"}
+
+
+def wait_for_room(address: str) -> None:
+    """Until some node of a cluster has a core."""
+    command = [str(Path(sys.executable).with_name("ray")), "status", "--address", address]
+    for _ in range(60):
+        told = subprocess.run(
+            command, capture_output=True, text=True, env=os.environ | NO_TOKEN, check=False
+        )
+        if "/1.0 CPU" in told.stdout:
+            return
+        time.sleep(1)
+    raise TimeoutError(told.stdout + told.stderr)

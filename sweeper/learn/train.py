@@ -41,6 +41,12 @@ def usable_device(wanted: str) -> str:
     return wanted
 
 
+def card_bytes() -> float | None:
+    """Memory of the smallest GPU that this process sees, or None."""
+    cards = range(torch.cuda.device_count())
+    return min((float(torch.cuda.mem_get_info(card)[1]) for card in cards), default=None)
+
+
 def train(
     pack: Sequence[Trial],
     device: str = "cpu",

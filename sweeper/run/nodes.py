@@ -15,7 +15,6 @@ import sweeper
 from sweeper.run.executor import ExecutorError, Job
 from sweeper.run.shares import (
     Shares,
-    card_bytes,
     estimates,
     largest_of_shapes,
     pack_sizes,
@@ -109,6 +108,8 @@ def shares_of(job: Job) -> Shares:
 def _smallest_card() -> float:
     """Memory of the smallest card of all nodes with any, in bytes."""
     having = [node for node in live_nodes() if node.resources.get("GPU", 0)]
+    from sweeper.learn.train import card_bytes
+
     ask = ray.remote(num_cpus=0, num_gpus=LEAST_SHARE)(card_bytes)
     cards: list[Any] = ray.get(
         [

@@ -299,9 +299,9 @@ class _Feed(Here, Searcher):
         # where no node is left, what is out may still come back, and a node too
         now = max(1, min(fits, self._resources.workers or fits))
         self._full = fits <= now
-        if now != self._ledger.workers:
+        if now != self._ledger.workers and self._out:
             self._ledger.say(f"room for {now:,} workers now, {self._ledger.workers:,} before")
-            self._ledger.workers = now
+        self._ledger.workers = now
 
     def _take_back(self, trial_id: str, pack: Pack, error: bool) -> None:
         if error and trial_id not in self._ready:

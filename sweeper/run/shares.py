@@ -85,11 +85,3 @@ def estimates(
         [[network.batch_bytes(int(size), "cuda") for size in sizes] for network in networks],
         dtype=float,
     )
-
-
-def card_bytes() -> float | None:
-    """Memory of the smallest GPU that this process sees, or None."""
-    import torch
-
-    cards = range(torch.cuda.device_count())
-    return min((float(torch.cuda.mem_get_info(card)[1]) for card in cards), default=None)

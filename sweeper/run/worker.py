@@ -47,7 +47,8 @@ def work(
         provenance: For the records.
         device: A torch device, or "auto": a GPU where this worker sees one.
         modules: Texts of users' modules, by label; imported where a trial names one.
-        gpus: That this worker was given; with less than one it takes that part of the memory.
+        gpus: That this worker was given. Of a part of one it takes that part of the memory; with
+            0 it shares what it sees with nobody.
 
     Raises:
         RuntimeError: At the first item: this worker cannot use the device, or import a module.
@@ -62,7 +63,7 @@ def work(
     import_modules(pack, modules or {})
     yield None
     places = {trial.fingerprint: place for place, trial in enumerate(pack)}
-    for ended in train(pack, device, memory_share=min(1.0, gpus)):
+    for ended in train(pack, device, memory_share=min(1.0, gpus or 1.0)):
         if not ended:
             yield None
             continue

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeper.learn.train import _fitting_batch
 from sweeper.learn.two_layer_costs import batch_bytes
 from sweeper.run.packs import Pack, make_packs
 from sweeper.run.shares import (
@@ -82,6 +84,25 @@ def test_a_packs_share_is_that_of_its_largest_trial_at_the_next_size(
         assert shares.of(pack) >= min(1, (wanted / USED + CONTEXT_BYTES) / card)
     wide = int(np.flatnonzero(plan["hidden_size"].to_numpy() == 128)[0])
     assert shares.of(Pack((wide,))) == share_of(needed[shapes[wide], 0], card)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
+def test_a_worker_stays_within_its_share(
+    monkeypatch: pytest.MonkeyPatch, trial: Callable[..., Trial], share: float
+) -> None:
+    """The largest batch that fits into the share, though the whole card seems to be free."""
+    card = int(batch_bytes(trial(), 1000, "cuda") / 0.8)
+    held_to: list[float] = []
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (card, card))
+    monkeypatch.setattr(
+        torch.cuda, "set_per_process_memory_fraction", lambda part, card: held_to.append(part)
+    )
+    pack = [trial(seed=seed) for seed in range(2000)]
+    batch = _fitting_batch(pack, "cuda", share)
+    assert 1 < batch < len(pack)
+    assert batch_bytes(pack[0], batch, "cuda") <= 0.8 * share * card
+    assert batch_bytes(pack[0], batch + 1, "cuda") > 0.8 * share * card
+    assert held_to == [share]
 
 
 def test_what_is_no_number_of_gpus_is_refused(small_spec: Path) -> None:

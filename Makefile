@@ -4,6 +4,7 @@
 # make example   run docs/example.ipynb again, and keep its outputs
 # make bench   what is measured against other ways and the machine, in results/bench/;
 #              make bench BENCH="--only engine" measures less, see python -m benchmarks --help
+# make paper   the figures of specs/paper/ and their page, in results/paper/; again, it goes on
 # make calibrate   intervals, tests and refusals of the analysis on sweeps of known law: docs/calibration.md
 #
 # PYTHON=python3.12 picks another interpreter. TORCH_INDEX=URL takes torch from another index,
@@ -18,7 +19,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-slow browser example bench calibrate lint format clean
+.PHONY: demo test test-slow browser example bench paper calibrate lint format clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -49,6 +50,10 @@ example: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks $(BENCH)
+
+paper: $(STAMP)
+	for spec in specs/paper/*.yaml; do $(BIN)/sweeper run $$spec --results results/paper || exit; done
+	$(BIN)/sweeper paper results/paper
 
 calibrate: $(STAMP)
 	$(BIN)/python -m benchmarks.calibrate

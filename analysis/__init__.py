@@ -12,7 +12,8 @@
 These are of one setting; of several, `for _, part in cells.groupby("setting")`. Results print as
 tables, and `to_frame` makes data frames of them; `verdict` says what a fit means. `phases` tells
 comprehension from grokking, memorization, confusion and collapse; `collapse` scales the accuracies
-of all orders onto one curve. The other figures are in `analysis.figures`.
+of all orders onto one curve; `load_probes` has what probes measured. The other figures are in
+`analysis.figures`.
 """
 
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from analysis.covariates import CovariateFit, CovariateStatus, fit_covariates
 from analysis.declarations import DeclaredLaw, built_in_laws, declare, read_laws
 from analysis.declared import DeclaredFit, DeclaredStatus
 from analysis.dims import Dim, with_dim
+from analysis.dynamics import ProbedRun, load_probe_summaries, load_probed_run, load_probes
 from analysis.finite_size import Collapse, CollapseStatus, collapse, collapse_words
 from analysis.fitting import fit_law, fit_laws
 from analysis.formulas import InputError
@@ -82,6 +84,7 @@ __all__ = [
     "Limit",
     "LimitStatus",
     "Phase",
+    "ProbedRun",
     "ScalingFit",
     "ScalingStatus",
     "SeedScatter",
@@ -111,6 +114,9 @@ __all__ = [
     "limits_as_thresholds",
     "load",
     "load_curves",
+    "load_probe_summaries",
+    "load_probed_run",
+    "load_probes",
     "phase_diagram",
     "phase_shares",
     "phases",

@@ -68,7 +68,7 @@ def measured(
         metrics = net.evaluate()
         last = step == one.max_steps
         if recorder and (step < one.eval_every or count % every == 0 or last):
-            found = recorder.measure(step, net.weights)[0]
+            found = recorder.measure(step, recorder.look(net.weights))[0]
             found |= {"step": step, "train_accuracy": metrics.train_accuracy[0]}
             yield found | {"test_accuracy": metrics.test_accuracy[0]}, net.weights
 

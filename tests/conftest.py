@@ -1,10 +1,12 @@
 """Shared by all tests: small sweeps, and trials in the reference setting."""
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from _pytest.terminal import TerminalReporter
 
 from sweeper.spec.trial import Trial
 
@@ -51,6 +53,33 @@ def trial() -> Callable[..., Trial]:
         return Trial.from_row(reference | changes)
 
     return make
+
+
+@pytest.fixture
+def note(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Notes a row of the table of faults, which is printed at the end: docs/reliability.md."""
+
+    def row(fault: str, lost: int, repeated: str = "0", seconds: str = "") -> None:
+        record_property("fault", json.dumps([fault, f"{lost}", repeated, seconds]))
+
+    return row
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Print what tests have noted of faults, as a table in Markdown."""
+    rows = [
+        json.loads(value)
+        for report in terminalreporter.stats.get("passed", [])
+        for name, value in report.user_properties
+        if name == "fault"
+    ]
+    if rows:
+        terminalreporter.section("faults")
+        for row in [["fault", "records lost", "trainings begun again", "s to the next record"]]:
+            terminalreporter.line(f"| {' | '.join(row)} |")
+        terminalreporter.line("| --- | --- | --- | --- |")
+        for row in rows:
+            terminalreporter.line(f"| {' | '.join(row)} |")
 
 
 @pytest.fixture

@@ -9,11 +9,14 @@ from matplotlib.figure import Figure
 
 from analysis.brackets import thresholds
 from analysis.dims import Dim, with_dim
+from analysis.dynamics import load_probe_summaries, load_probes
 from analysis.figures.boundary import boundary
 from analysis.figures.collapse import collapse_figure
 from analysis.figures.curves import learning_curves
 from analysis.figures.phase import phase_diagram
 from analysis.figures.phases import AxesError, phase_map
+from analysis.figures.stages import evenly, irreps_learned, stage_timeline
+from analysis.figures.strip import animate, strip
 from analysis.figures.style import save
 from analysis.finite_size import collapse
 from analysis.fitting import fit_laws, preferred_dim
@@ -22,15 +25,23 @@ from analysis.laws import LawFit
 from analysis.learning_phases import unsettled
 from analysis.loading import load, load_curves, setting_labels
 
+_MOST_PROBED = 1000
+"""Runs whose probes are read for the figures of a sweep."""
+
 __all__ = [
     "AxesError",
+    "animate",
     "boundary",
     "collapse_figure",
     "draw_all",
+    "draw_dynamics",
+    "irreps_learned",
     "learning_curves",
     "phase_diagram",
     "phase_map",
     "save",
+    "stage_timeline",
+    "strip",
 ]
 
 
@@ -47,7 +58,7 @@ def draw_all(
     `phase_diagram`, one panel a setting, with its law unless the horizon bends it; `phases`; then
     for each setting `boundary`, `collapse` where there is one, and `curves-<group>` for its
     smallest, middle and largest group. With several settings the latter three are numbered, in
-    order of the setting's words.
+    order of the setting's words. Where runs were probed, `stages` and `irreps` too.
 
     Args:
         location: A results folder: a local path or a `pyarrow.fs` URI.
@@ -69,9 +80,37 @@ def draw_all(
     folder = Path(out_dir)
     return [
         save(figure, folder / f"{name}.{suffix}")
-        for name, figure in _figures(location, records, axes, gap, dim).items()
+        for name, figure in (
+            _figures(location, records, axes, gap, dim) | draw_dynamics(location, records)
+        ).items()
         for suffix in formats
     ]
+
+
+def draw_dynamics(location: str | Path, records: pd.DataFrame) -> dict[str, Figure]:
+    """What probes saw over a sweep, by name: `stages`, `irreps`; none where there were no probes.
+
+    Args:
+        location: A results folder: a local path or a `pyarrow.fs` URI.
+        records: As `load` gives them.
+
+    Raises:
+        ResultsError: A shard cannot be read; the message names it.
+    """
+    summaries = load_probe_summaries(location)
+    if summaries.empty:
+        return {}
+    probed = records.merge(summaries[["fingerprint", "irreps"]], on="fingerprint")
+    probed = probed.sort_values(["group_order", "group", "n_train", "split_seed", "init_seed"])
+    some = evenly(probed, _MOST_PROBED)
+    probes = load_probes(location, some["fingerprint"].tolist())
+    probes = probes.merge(some[["fingerprint", "irreps"]], on="fingerprint")
+    figures = {}
+    if probes["stage"].notna().any():
+        figures["stages"] = stage_timeline(records, probes, len(probed))
+    if probes["irreps_covered"].notna().any():
+        figures["irreps"] = irreps_learned(records, probes)
+    return figures
 
 
 def _figures(

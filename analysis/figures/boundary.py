@@ -29,6 +29,7 @@ from analysis.figures.style import (
 )
 from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.laws import Form, Law, LawFit
+from sweeper.tasks.predictions import critical_pairs, theorem4_pairs
 
 Array = NDArray[np.float64]
 Relative = Callable[[Array, Array, Array | float], Array]
@@ -38,6 +39,8 @@ Looks = dict[int, tuple[Any, str]]
 _MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
 _SPREAD = 0.016
 """Between neighbouring seeds of one group, in log M, so that their brackets do not hide another."""
+_DELTA = 0.05
+"""At which Theorem 4 is drawn."""
 _MOST_NAMES = 16
 """Groups that are named in the figure, at most."""
 
@@ -47,9 +50,10 @@ def boundary(
 ) -> Figure:
     """Thresholds against order, both logarithmic, every seed's bracket, laws with 95 % bands.
 
-    Below, all of it relative to the first law, in percent. With several irrep dimensions d each has
-    a colour, a marker and its line of the first law; below, the groups are relative to that line,
-    and the laws are shown at d*, where γ does not widen their bands.
+    Beside them stand what Theorem 4 and the paper's code predict. Below, all is relative to the
+    first law, in percent. With several irrep dimensions d each has a colour, a marker and its line
+    of the first law; below, the groups are relative to that line, and the laws are shown at d*,
+    where γ does not widen their bands.
 
     Args:
         thresholds: Of one setting; a column irrep_dim, as `with_dim` adds it, is their d.
@@ -71,6 +75,7 @@ def boundary(
         else:
             top = below = figure.subplots()
         _draw(top, cells, laws, None)
+        _predicted(top, cells)
         top.set_yscale("log")
         top.set_ylabel("threshold $n_c$ (training pairs)")
         if len(_looks(cells)) > 1:  # room for the note, below all lines
@@ -170,6 +175,22 @@ def _lines(axes: Axes, law: Law, looks: Looks, found: pd.DataFrame, points: Arra
             zorder=1,
         )
         axes.plot(points, centre, color=colour, linewidth=1.2, zorder=3)
+
+
+def _predicted(axes: Axes, cells: pd.DataFrame) -> None:
+    """What is predicted: Theorem 4, whose constant is taken as 1, and the paper's code."""
+    found = cells.dropna(subset="n_c")
+    labels = f"Theorem 4 with $C = 1$, $\\delta = {_DELTA}$", "paper's code"
+    for d in sorted(found["max_irrep_dim"].unique().tolist()):
+        groups = found[found["max_irrep_dim"] == d]
+        orders = groups["group_order"].astype(float)
+        points = np.geomspace(orders.min() * 0.95, orders.max() * 1.05, 50)
+        most = float((groups["tuples"] / orders**2).max()) * points**2
+        theorem = np.array([theorem4_pairs(M, d, _DELTA) for M in points.tolist()])
+        code = np.array([critical_pairs(M, d) for M in points.tolist()])
+        for n, dashes, label in zip((theorem, code), ("-.", "--"), labels, strict=True):
+            axes.plot(points, np.where(n < most, n, np.nan), dashes, color="0.45", linewidth=0.9)
+            axes.lines[-1].set(label=label, zorder=1.5)
 
 
 def _m_log_m(cells: pd.DataFrame, points: Array) -> Array:

@@ -9,6 +9,7 @@ from pathlib import Path
 from analysis.declarations import read_laws
 from analysis.formulas import InputError
 from analysis.loading import load, load_curves
+from analysis.report.dynamics import dynamics_shown
 from analysis.report.gather import gather
 from analysis.report.origin import origin
 from analysis.report.render import render, write
@@ -49,5 +50,6 @@ def write_report(
     if records.empty:
         raise ResultsError(f"{location}: no records here; `sweeper run SPEC` makes some")
     found = origin(folder, records)
-    page = gather(records, lambda names: load_curves(location, names), found, declared, gap)
+    seen = dynamics_shown(location, records)
+    page = gather(records, lambda names: load_curves(location, names), found, declared, gap, seen)
     return write(render(page, code_version()), Path(out) if out else folder.report)

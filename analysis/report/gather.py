@@ -23,6 +23,7 @@ from analysis.report.cells import (
 )
 from analysis.report.collapses import collapses
 from analysis.report.covariates import covariate_sections
+from analysis.report.dynamics import DynamicsShown
 from analysis.report.origin import Failure, Origin, failures
 from analysis.report.overlays import law_lines, threshold_marks, tuples_power
 from analysis.report.phases import PhasesShown, phases_shown
@@ -53,6 +54,7 @@ class Page:
         failures: By cause.
         origin: Where the records come from.
         notes: What of the runs is pooled or left out.
+        dynamics: What probes saw, if any were on.
         diagram: For the page's script: axes, cells, runs, curves, laws and thresholds.
     """
 
@@ -68,6 +70,7 @@ class Page:
     failures: list[Failure]
     origin: Origin
     notes: list[str]
+    dynamics: DynamicsShown | None
     diagram: dict[str, Plain]
 
 
@@ -77,6 +80,7 @@ def gather(
     origin: Origin,
     declared: Sequence[DeclaredLaw] = (),
     gap: int = 1000,
+    dynamics: DynamicsShown | None = None,
 ) -> Page:
     """Thresholds, laws, verdicts and cells of records.
 
@@ -86,6 +90,7 @@ def gather(
         origin: Where the records come from.
         declared: Laws to fit and compare beside the built-in ones.
         gap: In steps, as `phases` takes it.
+        dynamics: What probes saw, if any were on.
     """
     records = records.reset_index(drop=True)
     labels = setting_labels(records)
@@ -135,6 +140,7 @@ def gather(
         failures=failures(records),
         origin=origin,
         notes=cells.notes,
+        dynamics=dynamics,
         diagram=_diagram(records, labels, cells, drawn, lines)
         | phases.of_cells(cells)
         | {"collapses": scaled.plots}

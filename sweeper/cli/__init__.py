@@ -3,8 +3,9 @@
 import click
 
 from sweeper.cli.analysing import collapse, fit, landscape, scaling, thresholds
-from sweeper.cli.drawing import figures, report
+from sweeper.cli.drawing import figures, paper, probes, report
 from sweeper.cli.reference import groups, schema, version
+from sweeper.cli.repairing import repair
 from sweeper.cli.running import plan, run
 from sweeper.cli.trials import debug, show, status
 
@@ -24,7 +25,7 @@ def main() -> None:
 
 
 for command in (
-    plan, run, status, show, debug, thresholds, fit, scaling, collapse, figures, report, landscape,
-    groups, schema, version,
+    plan, run, status, show, debug, repair, thresholds, fit, scaling, collapse, figures, probes,
+    report, paper, landscape, groups, schema, version,
 ):  # fmt: skip
     main.add_command(command)

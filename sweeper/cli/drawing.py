@@ -1,11 +1,11 @@
-"""`sweeper figures` and `sweeper report`."""
+"""`sweeper figures`, `sweeper probes`, `sweeper report` and `sweeper paper`."""
 
 from pathlib import Path
 
 import click
 
 from sweeper.cli.options import EXAMPLE, complains, folder_argument, records_of, two_names
-from sweeper.store.results import ResultsFolder
+from sweeper.store.results import ResultsError, ResultsFolder
 
 
 @click.command(epilog=f"{EXAMPLE}sweeper figures results/quickstart")
@@ -34,7 +34,8 @@ def figures(
     """Draw the figures, as PNG and SVG.
 
     The phase diagram, the phases of learning over two axes, the boundary with its laws, the
-    collapse of the accuracies, and learning curves.
+    collapse of the accuracies, and learning curves; of sweeps with probes the stages of the runs,
+    and the irreps learned against the step.
     """
     from analysis import InputError
     from analysis.figures import AxesError, draw_all
@@ -49,6 +50,36 @@ def figures(
         raise click.BadParameter(str(error), param_hint="--dim") from None
     for path in paths:
         click.echo(path)
+
+
+@click.command(epilog=f"{EXAMPLE}sweeper probes results/dynamics 3fa2 --out film.gif")
+@folder_argument
+@click.argument("fingerprint")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help=".png, .svg or .pdf; or .gif, to see all frames move.  [default: in figures/]",
+)  # fmt: skip
+@complains
+def probes(results: str, fingerprint: str, out: Path | None) -> None:
+    """Draw one trial from inside: what its probes measured.
+
+    The spectrum of its neurons by irrep, their energies beside the maxima of the theory, and the
+    stages along its curves. The first digits of its fingerprint will do.
+    """
+    if out and out.suffix.lower() not in (".png", ".svg", ".pdf", ".gif"):
+        raise click.BadParameter(f"{out}: none of .png, .svg, .pdf and .gif", param_hint="--out")
+    from analysis.dynamics import load_probed_run
+    from analysis.figures import animate, save, strip
+
+    run = load_probed_run(results, fingerprint)
+    mark = run.record["fingerprint"][:8]
+    path = out or ResultsFolder.at(results).figures / f"probes-{mark}.png"
+    if path.suffix.lower() != ".gif":
+        click.echo(save(strip(run), path))
+    elif run.frames:
+        click.echo(animate(run, path))
+    else:
+        raise ResultsError(f"{run.record['fingerprint']} has no frames of its neurons to show")
 
 
 @click.command(epilog=f"{EXAMPLE}sweeper report results/quickstart")
@@ -74,3 +105,36 @@ def report(results: str, out: Path | None, laws: Path | None, phase_gap: int) ->
     from analysis.report import write_report
 
     click.echo(write_report(results, out, laws, phase_gap))
+
+
+@click.command(epilog=f"{EXAMPLE}sweeper paper results/paper")
+@click.argument("results", metavar="RESULTS")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    help="Instead of index.html in RESULTS.",
+)  # fmt: skip
+@click.option(
+    "--gallery", metavar="DIR", type=click.Path(path_type=Path, file_okay=False),
+    help="Keep figures, their numbers and a page of Markdown here, too.",
+)  # fmt: skip
+@complains
+def paper(results: str, out: Path | None, gallery: Path | None) -> None:
+    """Make one page of the paper's figures, from the sweeps of specs/paper/.
+
+    RESULTS holds their results folders. Each statement of the paper stands
+    with ours, and the statistic that says whether they agree.
+    """
+    from analysis.paper import write_gallery, write_page
+
+    try:
+        page, missing = write_page(results, out or Path(results, "index.html"))
+    except LookupError:
+        raise ResultsError(
+            f"{results}: no sweep of specs/paper/ has records here; `sweeper run "
+            f"specs/paper/figure06.yaml --results {results}` makes some"
+        ) from None
+    for path in write_gallery(results, gallery) if gallery else ():
+        click.echo(path)
+    if missing:
+        click.echo(f"not run yet: {', '.join(missing)}", err=True)
+    click.echo(page)

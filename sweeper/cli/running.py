@@ -3,7 +3,7 @@
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -66,13 +66,18 @@ def _with_resources(spec: Path, resources: dict[str, float | str | None]) -> "Sw
 
 
 def _print_plan(
-    sweep: "Sweep", results: str, setting: "Setting", calibrated: bool, as_json: bool
+    sweep: "Sweep",
+    results: str,
+    setting: "Setting",
+    calibrated: bool,
+    as_json: bool,
+    retry_failed: bool = False,
 ) -> None:
     from sweeper.run.overview import overview
     from sweeper.run.progress import duration
 
     folder = ResultsFolder.at(results).below(sweep.spec.name)
-    found = overview(sweep, folder, setting, calibrated)
+    found = overview(sweep, folder, setting, calibrated, retry_failed)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -93,6 +98,8 @@ def _print_plan(
             f"the others will take about {found['missing']:,} more"
         )
     console.print(text, highlight=False, soft_wrap=True)
+    if found["probes"]:
+        console.print(_probes_in_words(found), highlight=False, soft_wrap=True)
     for steps, count in found["other_horizons"].items():
         text = f"{count:,} of these were run with max_steps {steps:,}; another horizon is"
         console.print(f"{text} another trial, run from its start", highlight=False, soft_wrap=True)
@@ -107,6 +114,18 @@ def _print_plan(
         console.print(f"how long it takes cannot be told here: {found['no_forecast']}")
 
 
+def _probes_in_words(found: dict[str, Any]) -> str:
+    text = f"probes are on: {', '.join(found['probes'])}"
+    if (expected := found["forecast"]) and expected["probe_share"]:
+        text += f"; they will take {expected['probe_share']:.0%} of the workers' time"
+    if found["unprobed"]:
+        text += (
+            f"\n{found['unprobed']:,} trials have records but no probes, or not all of these; "
+            "`sweeper run --probe-finished` trains them again for these alone"
+        )
+    return text
+
+
 @click.command(epilog=f"{EXAMPLE}sweeper run specs/quickstart.yaml --results results")
 @spec_argument
 @results_option
@@ -116,10 +135,16 @@ def _print_plan(
     "--max-hours", type=click.FloatRange(0, min_open=True), callback=finite,
     help="End after so many hours, well: what is finished is kept.",
 )  # fmt: skip
+@click.option("--retry-failed", is_flag=True, help="Also run again the trials that failed.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be run, as `plan` does.")
 @click.option(
     "--profile", is_flag=True, help="Say where the time went, and keep a trace of it for Perfetto."
 )
+@click.option(
+    "--probe-finished", is_flag=True,
+    help="Train those again that have a record but not all that `probes` measure, and keep the "
+    "probes alone.",
+)  # fmt: skip
 @complains
 def run(
     spec: Path,
@@ -129,8 +154,10 @@ def run(
     device: str,
     max_trials: int | None,
     max_hours: float | None,
+    retry_failed: bool,
     dry_run: bool,
     profile: bool,
+    probe_finished: bool,
     **resources: float | str | None,
 ) -> None:
     """Run whatever of a spec has no record yet.
@@ -155,9 +182,11 @@ def run(
         return RayExecutor(address, log_file)
 
     sweep = _with_resources(spec, resources)
+    if probe_finished and sweep.spec.probing is None:
+        raise click.UsageError(f"--probe-finished: {spec} names no probes")
     if dry_run:
         setting = Setting(executor, address, device)
-        _print_plan(sweep, results, setting, calibrated=True, as_json=False)
+        _print_plan(sweep, results, setting, True, False, retry_failed)
         return
     if sweep.modules:
         from sweeper.run.extensions import check_modules
@@ -172,7 +201,17 @@ def run(
             require(sweep.spec.trackers)
         timeline = Profile() if profile else None
         budget = Budget(max_trials, max_hours)
-        summary = run_sweep(sweep, folder, open_executor, device, console, timeline, budget)
+        summary = run_sweep(
+            sweep,
+            folder,
+            open_executor,
+            device,
+            console,
+            timeline,
+            budget,
+            probe_finished=probe_finished,
+            retry_failed=retry_failed,
+        )
     except ExecutorError as error:
         click.echo("\n".join([str(error), *getattr(error, "__notes__", [])]), err=True)
         sys.exit(BAD_INPUT)
@@ -185,6 +224,9 @@ def run(
         highlight=False,
         soft_wrap=True,
     )
+    if summary.differing:
+        text = "ended otherwise than their records, as on another device or with other libraries"
+        console.print(f"{summary.differing:,} of the {summary.ran:,} {text}", soft_wrap=True)
     if summary.spent:
         console.print(f"{summary.spent}; the same command goes on", highlight=False)
     if timeline and summary.trace:
@@ -193,7 +235,8 @@ def run(
         sys.exit(INTERRUPTED)
     if summary.outcomes["failed"]:
         click.echo(
-            f"`sweeper status {folder.location}` tells the causes; logs are in {folder.logs}"
+            f"`sweeper status {folder.location}` tells the causes; logs are in {folder.logs}; "
+            "the same command with --retry-failed tries them again"
         )
         sys.exit(SOME_FAILED)
 

@@ -1,7 +1,9 @@
 """The training loop: a pack of trials in, one result a trial out, each as soon as it ends."""
 
 import ctypes
+import errno
 import math
+import re
 import time
 import traceback
 from bisect import bisect_right
@@ -13,7 +15,10 @@ import torch
 
 from sweeper.learn.data import Metrics
 from sweeper.learn.learner import batch_of, initial_weights, network_of, optimizer_of
+from sweeper.learn.probing import Probing
+from sweeper.spec.probes import Probes
 from sweeper.spec.trial import Trial
+from sweeper.store.probes import Probed
 from sweeper.store.records import Curve, Outcome, TrialResult
 from sweeper.tasks.task import task_of
 
@@ -24,6 +29,8 @@ FIT_ACCURACY = 0.99
 
 CHANCE_MARGIN = 0.1
 """Best test accuracy up to chance plus this is no generalization at all."""
+
+_LACKS_MEMORY = re.compile("allocate memory|out of memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 def usable_device(wanted: str) -> str:
@@ -53,6 +60,7 @@ def train(
     batch_size: int | None = None,
     dtype: torch.dtype = torch.float32,
     watch: Watch | None = None,
+    probes: Probes | None = None,
     memory_share: float = 1.0,
 ) -> Iterator[list[TrialResult]]:
     """Train trials of one shape (task, hidden size, network, loss, optimizer).
@@ -69,11 +77,13 @@ def train(
         dtype: Of weights and activations.
         watch: For debugging. Called with a trial and its curve after each of its evaluations;
             with it, what a trial raises is raised here.
+        probes: What is measured inside the networks; they change no other part of a result.
         memory_share: Of a GPU's memory this process takes so much at most.
 
     Yields:
-        After each evaluation, the results of the trials that ended with it, often none. A trial
-        that raises ends as `failed`, with its traceback; its neighbours go on.
+        After each evaluation, the results of the trials that ended with it, often none. A batch
+        that raises, perhaps for lack of memory, is halved and trained again; a trial that raises
+        alone ends as `failed`, with its traceback, and its neighbours go on.
     """
     if batch_size is None:
         batch_size = _fitting_batch(pack, device, memory_share)
@@ -85,25 +95,31 @@ def train(
         while waiting:
             batch = waiting.pop()
             done: set[str] = set()
-            started_at = datetime.now(UTC)
+            error_text: str | None = None
+            started_at, clock = datetime.now(UTC), time.perf_counter()
             _settle_numerics(device, batch[0].matmul_precision)
             try:
                 # inference mode spares the hand-written network some microseconds an operation
                 quick = torch.inference_mode if network_of(batch[0]).by_hand else torch.no_grad
-                for ended in quick()(_train_batch)(batch, device, dtype, started_at, watch):
+                for ended in quick()(_train_batch)(batch, device, dtype, started_at, watch, probes):
                     done.update(result.fingerprint for result in ended)
                     yield ended
-            except Exception:
+            except Exception as error:
                 if watch:
                     raise
-                left = [trial for trial in batch if trial.fingerprint not in done]
-                if not left:
-                    continue
-                if len(left) == 1:
-                    yield [TrialResult.failure(left[0], traceback.format_exc(), started_at)]
-                else:  # perhaps too large for the memory: smaller batches, each from its start
-                    half = len(left) // 2
-                    waiting += [left[half:], left[:half]]
+                error_text = _told(error, device)
+            left = [trial for trial in batch if trial.fingerprint not in done]
+            if error_text is None or not left:
+                continue
+            # here what the error held is free again
+            if device.startswith("cuda"):
+                torch.cuda.empty_cache()
+            if len(left) == 1:
+                seconds = time.perf_counter() - clock
+                yield [TrialResult.failure(left[0], error_text, started_at, seconds)]
+            else:  # perhaps too large for the memory: smaller batches, each from its start
+                half = len(left) // 2
+                waiting += [left[half:], left[:half]]
     finally:
         torch.set_num_threads(threads)
         torch.set_flush_denormal(flushing)
@@ -148,6 +164,7 @@ def _train_batch(
     dtype: torch.dtype,
     started_at: datetime,
     watch: Watch | None,
+    probes: Probes | None,
 ) -> Iterator[list[TrialResult]]:
     clock = _Clock(device)
     runs = [_Run(trial, started_at) for trial in batch]
@@ -156,6 +173,7 @@ def _train_batch(
     del weights
     optimizer = optimizer_of(batch, net.weights)
     setup_s = clock.lap()
+    probing = Probing(batch, net.weights, probes, clock.lap) if probes else None
     step = 0
     while runs:
         due = min(run.schedule[0] for run in runs)
@@ -171,14 +189,32 @@ def _train_batch(
                 run.observe(step, metrics, i)
                 if watch:
                     watch(run.trial, run.curve)
+        if probing:
+            probing.observe(step, net.weights, runs)
         yield [run.result() for run in runs if run.outcome]
         clock.lap()  # what the caller did
         alive = [i for i, run in enumerate(runs) if not run.outcome]
         if alive and len(alive) < len(runs):
             net = net.keep(alive)
             optimizer.keep(alive, net.weights)
+            if probing:
+                probing.keep(alive)
         runs = [runs[i] for i in alive]
         setup_s = clock.lap()
+
+
+def _told(error: Exception, device: str) -> str:
+    """The traceback of an error; before it, where memory was what lacked, a line that says so."""
+    text = "".join(traceback.format_exception(error))
+    lacks_memory = (
+        isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        # torch raises RuntimeError on a CPU, and for what cuBLAS itself allocates
+        or (isinstance(error, RuntimeError) and _LACKS_MEMORY.search(str(error)) is not None)
+    )
+    if not lacks_memory:
+        return text
+    return f"out of memory on {device}, with this trial alone: {type(error).__name__}\n{text}"
 
 
 class _Clock:
@@ -208,6 +244,7 @@ class _Run:
         self.fit_step: int | None = None
         self.generalization_step: int | None = None
         self.outcome: Outcome | None = None
+        self.probed: Probed | None = None
 
     def spend(self, setup_s: float, steps_s: float, evaluation_s: float) -> None:
         """Count the time that the trial, or its share of a batch, took."""
@@ -263,12 +300,16 @@ class _Run:
             generalization_step=self.generalization_step,
             n_test=self.trial.tuples - self.trial.n_train,
             train_flops=float(network_of(self.trial).step_flops() * self.curve.step[-1]),
-            wall_time_s=self.setup_s + self.steps_s + self.evaluation_s,
+            wall_time_s=self.setup_s
+            + self.steps_s
+            + self.evaluation_s
+            + (self.probed["probe_s"] if self.probed else 0.0),
             setup_s=self.setup_s,
             evaluation_s=self.evaluation_s,
             started_at=self.started_at,
             curve=self.curve,
             stop_rule=self._stop_rule(),
+            probed=self.probed,
         )
 
     def _stop_rule(self) -> str | None:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from sweeper.run.packs import Pack, estimated_seconds, make_packs
 from sweeper.run.search import KNOWN_BY, learn, open_search
 from sweeper.spec.sweep import Sweep
+from sweeper.store.records import Outcome
 from sweeper.store.results import ResultsFolder
 
 _ASK_SECONDS = 2.0
@@ -191,14 +192,25 @@ class Limited:
         self._agenda.learn(rows, records)
 
 
-def open_agenda(sweep: Sweep, folder: ResultsFolder) -> Agenda:
+def open_agenda(sweep: Sweep, folder: ResultsFolder, retry_failed: bool = False) -> Agenda:
     """What a sweep still has to run, by its design and by the records that are there.
+
+    Args:
+        sweep: What to run.
+        folder: Where its records are.
+        retry_failed: Trials that failed are to be run again.
 
     Raises:
         ResultsError: The folder cannot be read.
     """
     searches = sweep.spec.search.kind != "grid"
-    return agenda_of(sweep, folder.records(KNOWN_BY if searches else ["fingerprint"]))
+    records = folder.records(KNOWN_BY if searches else ["fingerprint", "outcome"])
+    return agenda_of(sweep, without_failed(records) if retry_failed else records)
+
+
+def without_failed(records: pa.Table) -> pa.Table:
+    """The records of trials that did not fail."""
+    return records.filter(pc.not_equal(records["outcome"], Outcome.FAILED))
 
 
 def agenda_of(sweep: Sweep, records: pa.Table) -> Agenda:
@@ -210,5 +222,9 @@ def agenda_of(sweep: Sweep, records: pa.Table) -> Agenda:
 
 def missing(plan: pa.Table, records: pa.Table) -> pa.Table:
     """The rows of a plan that have no record."""
-    done = pc.is_in(plan["fingerprint"], value_set=records["fingerprint"].combine_chunks())
-    return plan.filter(pc.invert(done))
+    return plan.filter(pc.invert(among(plan, records["fingerprint"])))
+
+
+def among(table: pa.Table, fingerprints: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which rows of a table have one of some fingerprints."""
+    return pc.is_in(table["fingerprint"], value_set=fingerprints.combine_chunks())

@@ -3,7 +3,6 @@
 import getpass
 import math
 import os
-import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from sweeper.run.executor import Executor, ExecutorError, Job, Tracking
 from sweeper.run.heartbeat import Heartbeat
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
+from sweeper.run.probing_again import ProbingAgain
 from sweeper.run.profile import Profile
 from sweeper.run.progress import Progress
 from sweeper.run.reuse import take_over
@@ -56,6 +56,7 @@ class Summary:
         spent: What of its budget was spent before the last trial, or None.
         seconds: It took.
         trace: Path of its profile, if one was asked for and any trial ran.
+        differing: Of trials that were probed again, how many ended otherwise than their records.
     """
 
     unit: str
@@ -67,6 +68,7 @@ class Summary:
     spent: str | None
     seconds: float
     trace: str | None = None
+    differing: int = 0
 
 
 def run_sweep(
@@ -77,6 +79,9 @@ def run_sweep(
     console: Console,
     profile: Profile | None = None,
     budget: Budget = Budget(),
+    *,
+    probe_finished: bool = False,
+    retry_failed: bool = False,
 ) -> Summary:
     """Run whatever of a sweep has no record yet.
 
@@ -88,6 +93,8 @@ def run_sweep(
         console: For people.
         profile: To be filled with where the time went, and kept as a trace.
         budget: What this run may spend.
+        probe_finished: Train those again that have a record but no probes, and keep these alone.
+        retry_failed: Also run what has a record of a failure; the new record stands before it.
 
     Raises:
         ResultsError: The folder is in use, or cannot be read.
@@ -96,15 +103,17 @@ def run_sweep(
     """
     clock = time.monotonic()
     profile = profile or Profile(trials=False)
-    run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+    run_id = folder.new_run_id()
     provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
     trace = None
     with folder.lock(_holder(run_id), console.print) as check:
         with profile.span("read results"):
-            if reused := take_over(sweep, folder, run_id):
+            if reused := take_over(sweep, folder, run_id, retry_failed):
                 console.print(f"{reused:,} records taken over from {', '.join(sweep.spec.reuse)}")
-                _describe(folder, sweep, provenance)
-            whole = agenda = open_agenda(sweep, folder)
+                _describe(folder, sweep, provenance, retry_failed)
+            again = ProbingAgain(sweep, folder) if probe_finished else None
+            whole: Agenda = again or open_agenda(sweep, folder, retry_failed)
+            agenda = whole
         if budget.trials is not None:
             agenda = Limited(whole, budget.trials)
         interrupt, progress = None, _progress(console, agenda)
@@ -117,11 +126,12 @@ def run_sweep(
                 device,
                 tracking,
                 sweep.module_texts,
+                sweep.spec.probing,
             )
             interrupt = _interrupt(progress, clock, budget)
-            _describe(folder, sweep, provenance)
+            _describe(folder, sweep, provenance, retry_failed)
             with Heartbeat(folder, run_id, agenda, interrupt, progress.say) as heartbeat:
-                writer = ShardWriter(folder, run_id, profile.wrote, check)
+                writer = ShardWriter(folder, run_id, profile.wrote, probe_finished, check)
                 log = folder.log_file(run_id)
                 _run(
                     agenda, job, writer, log, open_executor, progress, profile, interrupt, heartbeat
@@ -142,6 +152,7 @@ def run_sweep(
         spent=None if complete else _spent(budget, interrupt),
         seconds=time.monotonic() - clock,
         trace=trace,
+        differing=again.differing if again else 0,
     )
 
 
@@ -175,6 +186,8 @@ def _run(
         if not ledger.ended and not interrupt.requested:
             raise ExecutorError("the executor ended before all trials did")
     except Exception as error:
+        if isinstance(error, OSError):
+            error.add_note("what is finished is kept; once that is mended the same command goes on")
         error.add_note(f"the log is {log_file}")
         raise
     finally:
@@ -209,7 +222,9 @@ def _progress(console: Console, agenda: Agenda) -> Progress:
     return Progress(console, agenda.unit, agenda.total, agenda.finished, agenda.cost)
 
 
-def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance) -> None:
+def _describe(
+    folder: ResultsFolder, sweep: Sweep, provenance: Provenance, retry_failed: bool
+) -> None:
     modules = {module.name: module.text for module in sweep.modules}
     folder.write_spec(provenance.spec_digest, sweep.text, modules)
     folder.write_run(
@@ -219,6 +234,7 @@ def _describe(folder: ResultsFolder, sweep: Sweep, provenance: Provenance) -> No
             "sweep": provenance.sweep,
             "spec_digest": provenance.spec_digest,
             "planned": sweep.plan.num_rows,
+            "retry_failed": retry_failed,
             "started_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "host": host(),
             "code_version": code_version(),

@@ -10,6 +10,7 @@ import pyarrow as pa
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
 from sweeper.spec.model import Resources
+from sweeper.spec.probes import Probes
 from sweeper.spec.trackers import Trackers
 from sweeper.store.provenance import Provenance
 
@@ -42,6 +43,7 @@ class Job:
         device: A torch device, or "auto".
         tracking: Who else wants to see it, if anyone does.
         modules: Texts of users' modules, by label.
+        probes: What is measured while they train.
     """
 
     plan: pa.Table
@@ -50,6 +52,7 @@ class Job:
     device: str
     tracking: Tracking | None = None
     modules: Mapping[str, str] = field(default_factory=dict)
+    probes: Probes | None = None
 
 
 class Executor(Protocol):

@@ -13,6 +13,7 @@ from sweeper.run.agenda import Agenda, agenda_of
 from sweeper.run.pulse import Pulse, pulse
 from sweeper.run.search import KNOWN_BY
 from sweeper.spec.sweep import open_text
+from sweeper.store.records import Outcome
 from sweeper.store.results import ResultsError, ResultsFolder
 
 _KEPT = [
@@ -140,7 +141,7 @@ class Follower:
             raise ResultsError(f"{self._folder.path}: no run has begun here")
         # before the records, so that those of a run that has ended are all there
         found = pulse(self._folder, run["run_id"])
-        agenda = self._follow(run["run_id"], run["spec_digest"])
+        agenda = self._follow(run)
         ours = pc.is_in(self._records["fingerprint"], agenda.scope["fingerprint"].combine_chunks())
         records = self._records.filter(ours)
         return Look(
@@ -152,20 +153,31 @@ class Follower:
             failures=_failures(records),
         )
 
-    def _follow(self, run_id: str, digest: str) -> Agenda:
-        """Read what is new, and tell it to the agenda."""
+    def _follow(self, run: dict[str, Any]) -> Agenda:
+        """Read what is new, and tell it to the agenda of a run."""
+        run_id, digest = run["run_id"], run["spec_digest"]
         names = self._folder.shards()
         fresh = [name for name in names if name not in self._shards]
         lost = len(names) - len(fresh) < len(self._shards)
         read = {name: self._folder.records_shard(name, _KEPT) for name in fresh}
+        # trials that failed, and were tried again
+        known_before = self._records["fingerprint"].combine_chunks()
+        again = any(
+            pc.any(pc.is_in(table["fingerprint"], value_set=known_before)).as_py()
+            for table in read.values()
+        )
         if fresh or lost:
             known = self._shards | read
             self._shards = {name: known[name] for name in names}
             self._records = self._folder.together(list(self._shards.values()), _KEPT)
-        if self._agenda is None or lost or run_id != self._run_id:
+        if self._agenda is None or lost or again or run_id != self._run_id:
             path = f"{self._folder.path}/specs/{digest}.yaml"
             sweep = open_text(self._folder.spec(digest), path, self._folder.spec_modules(digest))
-            self._agenda, self._run_id = agenda_of(sweep, self._records), run_id
+            done = self._records
+            if run.get("retry_failed"):  # those that failed before it are to be run again
+                before = pc.not_equal(done["run_id"], run_id)
+                done = done.filter(pc.invert(pc.and_(_has_failed(done), before)))
+            self._agenda, self._run_id = agenda_of(sweep, done), run_id
         else:
             for table in read.values():
                 plan = self._agenda.plan["fingerprint"].combine_chunks()
@@ -186,10 +198,16 @@ def _speed(records: pa.Table, run_id: str, found: Pulse, agenda: Agenda) -> Spee
     if beat and found.life.goes_on:
         end = max(end, _unix(beat["updated_at"]))
     seconds = end - float(starts.min())
+    if beat and "elapsed_s" in beat:  # by a clock that nobody sets
+        seconds = min(seconds, beat["elapsed_s"])
     left = None
     if beat and agenda.cost < beat["cost_before"]:
         left = seconds * agenda.cost / (beat["cost_before"] - agenda.cost)
     return Speed(mine.num_rows, seconds, left)
+
+
+def _has_failed(records: pa.Table) -> pa.ChunkedArray:
+    return pc.equal(records["outcome"], Outcome.FAILED)
 
 
 def _failures(records: pa.Table) -> list[Failures]:
@@ -203,8 +221,10 @@ def _failures(records: pa.Table) -> list[Failures]:
 
 
 def cause_of(error: str) -> str:
-    """The line of a traceback that says what was wrong: the first after its last frame."""
+    """The line of an error that says what was wrong: of a traceback, the first after its frames."""
     lines = error.strip().splitlines()
+    if lines and not lines[0].startswith("Traceback"):
+        return lines[0]
     frames = [place for place, line in enumerate(lines) if line.startswith('  File "')]
     after = lines[frames[-1] + 1 :] if frames else []
     return next((line for line in after if not line.startswith(" ")), lines[-1] if lines else "")

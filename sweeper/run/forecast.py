@@ -12,6 +12,7 @@ from sweeper.run.agenda import Searched
 from sweeper.run.calibration import NoCalibration, calibrate
 from sweeper.run.packs import Numbers, Pack
 from sweeper.spec.model import Resources
+from sweeper.spec.probes import Probes
 from sweeper.store.records import Outcome
 
 FINISHED_COLUMNS = [
@@ -62,12 +63,14 @@ class Forecast:
         at_most_seconds: If none ends before its horizon.
         start_up_seconds: Of both, until the first trial begins, and from the last one on.
         workers: At once.
+        probe_share: Part of the workers' time that the probes take.
     """
 
     seconds: float
     at_most_seconds: float
     start_up_seconds: float
     workers: int
+    probe_share: float = 0.0
 
 
 def forecast(
@@ -77,6 +80,7 @@ def forecast(
     resources: Resources,
     setting: Setting,
     modules: Mapping[str, str] | None = None,
+    probes: Probes | None = None,
 ) -> Forecast:
     """Calibrate this machine for about two seconds, and add up.
 
@@ -87,6 +91,7 @@ def forecast(
         resources: What each worker gets.
         setting: Who would run it.
         modules: Texts of users' modules, by label.
+        probes: What is measured while they train.
 
     Raises:
         NoCalibration: This machine's CPUs cannot tell.
@@ -100,15 +105,17 @@ def forecast(
     ray_on_cpu = setting.executor == "ray" and setting.device == "auto"
     device = "cpu" if ray_on_cpu else setting.device
     niceness = _NICE_OF_RAY if setting.executor == "ray" else 0
-    speed = calibrate(todo, workers, device, niceness, modules)
+    speed = calibrate(todo, workers, device, niceness, modules, probes)
     start_up = speed.boot_s
     if setting.executor == "ray":  # its workers boot after it has started
         start_up = 2 * speed.boot_s + _RAY_SECONDS
+    steps = expected_steps(todo, finished)
     expected, at_most = (
-        start_up + makespan(packs, speed.seconds(todo, steps), workers)
-        for steps in (expected_steps(todo, finished), _horizon(todo))
+        start_up + makespan(packs, speed.seconds(todo, so_many), workers)
+        for so_many in (steps, _horizon(todo))
     )
-    return Forecast(expected, at_most, start_up, workers)
+    share = speed.probe_seconds(todo, steps).sum() / speed.seconds(todo, steps).sum()
+    return Forecast(expected, at_most, start_up, workers, float(share))
 
 
 def expected_steps(todo: pa.Table, finished: pa.Table) -> Numbers:

@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -44,7 +45,7 @@ class Heartbeat:
         self._folder, self._run_id, self._agenda = folder, run_id, agenda
         self._interrupt, self._say = interrupt, say
         self._before = {"finished_before": agenda.finished, "cost_before": agenda.cost}
-        self._started_at = _now()
+        self._started_at, self._clock_at_start = _now(), time.monotonic()
         self._ledger: Ledger | None = None
         self._told = False
         self._writing = threading.Lock()
@@ -101,6 +102,7 @@ class Heartbeat:
             "pid": os.getpid(),
             "started_at": self._started_at,
             "updated_at": _now(),
+            "elapsed_s": time.monotonic() - self._clock_at_start,
             "unit": agenda.unit,
             "total": agenda.total,
             "finished": agenda.finished,

@@ -24,7 +24,9 @@ class InlineExecutor:
             names = " and ".join(job.tracking.trackers.chosen)
             ledger.say(f"trackers follow runs under ray alone: {names} will not see this one")
         while pack := ledger.take():
-            deliveries = work(job.plan, pack.rows, job.provenance, job.device, job.modules)
+            deliveries = work(
+                job.plan, pack.rows, job.provenance, job.device, job.modules, job.probes
+            )
             try:
                 next(deliveries)
             except RuntimeError as error:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sweeper.run.agenda import Agenda
 from sweeper.run.packs import MAX_ATTEMPTS, Pack, PackQueue
@@ -129,7 +130,8 @@ class Ledger:
         name = delivery.worker.partition(",")[0]
         self._hosts.setdefault(name, HostTally()).add(delivery.worker, records.num_rows)
         rows = np.array(delivery.rows)[fresh.to_numpy(zero_copy_only=False)].tolist()
-        self._keep(rows, records, delivery.curves.filter(fresh))
+        probed = pc.is_in(delivery.probes["fingerprint"], records["fingerprint"].combine_chunks())
+        self._keep(rows, records, delivery.curves.filter(fresh), delivery.probes.filter(probed))
 
     def say(self, text: str) -> None:
         """A line for people."""
@@ -145,21 +147,37 @@ class Ledger:
         self._out.discard(pack)
         self._queue.put_back(pack)
 
-    def lose(self, pack: Pack) -> None:
-        """Take back a pack whose worker died; what it had not delivered is tried again."""
+    def lose(self, pack: Pack, reason: str) -> None:
+        """Take back a pack whose worker died; what it had not delivered is tried again.
+
+        Args:
+            pack: It.
+            reason: Why it died, as far as it is known.
+        """
         self._out.discard(pack)
         given_up = self._queue.lose(pack)
         if not given_up:
-            self._progress.say("a worker died; what it had not delivered is tried again")
+            text = f"a worker died ({reason}); what it had not delivered is tried again"
+            self._progress.say(text)
             return
-        self._progress.say(f"a worker died {MAX_ATTEMPTS} times over one trial; it is given up")
+        text = f"a worker died {MAX_ATTEMPTS} times over one trial ({reason}); it is given up"
+        self._progress.say(text)
         lost = trials(self._agenda.plan.take(given_up))
-        error = f"the worker died {MAX_ATTEMPTS} times while it trained this trial alone"
+        error = (
+            f"the worker died {MAX_ATTEMPTS} times while it trained this trial alone, "
+            f"the last time because {reason}"
+        )
         results = [TrialResult.failure(trial, error, datetime.now(UTC)) for trial in lost]
         records = records_table(lost, results, self._provenance, "unknown", 1)
         self._keep(given_up, records, curves_table(results))
 
-    def _keep(self, rows: list[int], records: pa.Table, curves: pa.Table) -> None:
-        self._writer.add(records, curves)
+    def _keep(
+        self,
+        rows: list[int],
+        records: pa.Table,
+        curves: pa.Table,
+        probes: pa.Table | None = None,
+    ) -> None:
+        self._writer.add(records, curves, probes)
         self._agenda.learn(rows, records)
         self._progress.add(records["outcome"].to_pylist(), self._agenda.finished, self._agenda.cost)

@@ -11,6 +11,7 @@ from sweeper.run.agenda import Searched, agenda_of
 from sweeper.run.calibration import NoCalibration
 from sweeper.run.forecast import Forecast, Setting, forecast, rehearse
 from sweeper.run.packs import make_packs
+from sweeper.run.probing_again import ProbingAgain
 from sweeper.run.reuse import known_records
 from sweeper.spec.learners import FIELDS
 from sweeper.spec.sweep import Sweep
@@ -34,7 +35,11 @@ _USUAL = {name: {value} for name, value in DEFAULTS.items()} | {
 
 
 def overview(
-    sweep: Sweep, folder: ResultsFolder, setting: Setting, calibrated: bool
+    sweep: Sweep,
+    folder: ResultsFolder,
+    setting: Setting,
+    calibrated: bool,
+    retry_failed: bool = False,
 ) -> dict[str, Any]:
     """Counts of a plan against the results that are there; starts no executor.
 
@@ -43,6 +48,7 @@ def overview(
         folder: Where its results are.
         setting: Who would run it.
         calibrated: Also say how long, which takes some seconds where anything is missing.
+        retry_failed: Trials that failed count as missing.
 
     Returns:
         `modules`: paths of the users' modules that will be imported, by name; `axes`: rows of
@@ -50,11 +56,13 @@ def overview(
         last in the plan; `trials`, `done`, `missing`
         and `packs`: counts, packs as they would be cut for this machine's cores; `other_horizons`:
         how many of the missing were run with another max_steps, by that; `unit`, `total`
-        and `finished`: what progress is counted in; `forecast`, the fields of Forecast, or None;
-        `no_forecast`: why there is none, or None. Where n_c is searched `trials` are the
-        candidates, and `missing` those that will be needed if thresholds lie where expected.
+        and `finished`: what progress is counted in; `probes`: names of those that are on;
+        `unprobed`: how many trials have a record but not all that these measure; `forecast`, the
+        fields of Forecast, or None; `no_forecast`: why there is none, or None. Where n_c is
+        searched `trials` are the candidates, and `missing` those that will be needed if thresholds
+        lie where expected.
     """
-    records = known_records(sweep, folder)
+    records = known_records(sweep, folder, retry_failed)
     agenda = agenda_of(sweep, records)
     finished = agenda.finished
     todo = (
@@ -74,7 +82,9 @@ def overview(
             pc.is_in(records["fingerprint"], agenda.scope["fingerprint"].combine_chunks())
         )
         try:
-            expected = forecast(todo, packs, ours, resources, setting, sweep.module_texts)
+            expected = forecast(
+                todo, packs, ours, resources, setting, sweep.module_texts, sweep.spec.probing
+            )
         except NoCalibration as error:
             reason = str(error)
     known = pc.is_in(agenda.scope["fingerprint"], records["fingerprint"].combine_chunks())
@@ -89,6 +99,8 @@ def overview(
         "unit": agenda.unit,
         "total": agenda.total,
         "finished": finished,
+        "probes": sweep.spec.probing.measure if sweep.spec.probing else [],
+        "unprobed": ProbingAgain(sweep, folder).plan.num_rows if sweep.spec.probing else 0,
         "packs": len(packs),
         "forecast": asdict(expected) if expected else None,
         "no_forecast": reason,

@@ -113,6 +113,13 @@ def evaluations(plan: pa.Table, steps: Numbers) -> Numbers:
     return early + np.ceil(steps / every)
 
 
+def measurements(plan: pa.Table, steps: Numbers, every: int) -> Numbers:
+    """How often each trial is measured by its probes; `sweeper.learn.probing` says when."""
+    (between,) = _floats(plan, "eval_every")
+    early = np.ceil(np.log2(np.minimum(between, steps)))
+    return early + np.ceil(steps / between / every)
+
+
 def _floats(plan: pa.Table, *names: str) -> list[Numbers]:
     return [plan[name].to_numpy().astype(float) for name in names]
 

@@ -21,7 +21,7 @@ from sweeper.store.records import Outcome
 
 _NOTED = [
     "fingerprint", "group", "n_train", "outcome", "final_step", "pack_size",
-    "started_at", "wall_time_s", "setup_s", "evaluation_s",
+    "started_at", "wall_time_s", "setup_s", "evaluation_s", "probe_s",
 ]  # fmt: skip
 
 _DRIVER, _WORKERS = 1, 2
@@ -69,7 +69,8 @@ class Profile:
         Args:
             trials: Note every trial; else only what the driver does, for those who do not ask.
         """
-        self.start = self.end = time.time()
+        self._offset = time.time() - time.monotonic()
+        self.start = self.end = self._now()
         self.workers = 1
         self.spans: list[Span] = []
         self.writes: list[Span] = []
@@ -79,15 +80,15 @@ class Profile:
     @contextmanager
     def span(self, name: str) -> Iterator[None]:
         """Note how long the driver is in this block."""
-        start = time.time()
+        start = self._now()
         try:
             yield
         finally:
-            self.spans.append(Span(name, start, time.time()))
+            self.spans.append(Span(name, start, self._now()))
 
     def wrote(self, start: float, end: float) -> None:
-        """Note that a shard was written between these Unix times."""
-        self.writes.append(Span("write shard", start, end))
+        """Note that a shard was written between these times of the monotonic clock."""
+        self.writes.append(Span("write shard", start + self._offset, end + self._offset))
 
     def deliver(self, delivery: Delivery, records: pa.Table) -> None:
         """Note finished trials.
@@ -102,7 +103,11 @@ class Profile:
 
     def finish(self) -> None:
         """The run ends here."""
-        self.end = time.time()
+        self.end = self._now()
+
+    def _now(self) -> float:
+        """Unix time as it was at the start, and what has gone by since."""
+        return self._offset + time.monotonic()
 
     @property
     def ran(self) -> bool:
@@ -119,16 +124,17 @@ class Profile:
         slices = list(self._slices())
         total = self.workers * (self.end - self.start)
         good = [item.record for item in slices if item.record["outcome"] != Outcome.FAILED]
-        setup, evaluation, wall = (
+        setup, evaluation, probes, wall = (
             sum(record[name] for record in good)
-            for name in ("setup_s", "evaluation_s", "wall_time_s")
+            for name in ("setup_s", "evaluation_s", "probe_s", "wall_time_s")
         )
         first = min((item.start for item in slices), default=self.end)
         last = max((item.end for item in slices), default=self.end)
         before, after = (self.workers * s for s in (first - self.start, self.end - last))
         seconds = {
-            "training steps": wall - setup - evaluation,
+            "training steps": wall - setup - evaluation - probes,
             "evaluations": evaluation,
+            **({"probes": probes} if probes else {}),
             "set-up of trials": setup,
             "waiting": total - before - after - wall,
             "start-up": before,
@@ -176,11 +182,15 @@ class Profile:
     def _slices(self) -> Iterator[_Slice]:
         for worker, end, records in self._deliveries:
             for record in records.to_pylist():
-                yield _Slice(worker, record["started_at"].timestamp(), end, record)
+                start = record["started_at"].timestamp()
+                if end < start:  # its clock was set back meanwhile
+                    yield _Slice(worker, start, start + record["wall_time_s"], record)
+                else:
+                    yield _Slice(worker, start, end, record)
 
     def _trial_event(self, item: _Slice, lane: int) -> Event:
         record = item.record
-        steps_s = record["wall_time_s"] - record["setup_s"] - record["evaluation_s"]
+        besides = record["setup_s"] + record["evaluation_s"] + record["probe_s"]
         event = self._event(
             f"{record['group']} n={record['n_train']}", record["outcome"], _WORKERS, lane,
             item.start, item.end,
@@ -192,8 +202,9 @@ class Profile:
                 "steps": record["final_step"],
                 "pack_size": record["pack_size"],
                 "setup_s": record["setup_s"],
-                "steps_s": steps_s,
+                "steps_s": record["wall_time_s"] - besides,
                 "evaluation_s": record["evaluation_s"],
+                "probe_s": record["probe_s"],
             }
         }
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,14 @@ from sweeper.run.packs import Pack
 from sweeper.run.trackers.observers import Observers
 from sweeper.run.worker import Delivery, work
 from sweeper.spec.model import Resources
+from sweeper.spec.probes import Probes
 from sweeper.store.provenance import Provenance
 
 REPORT_SECONDS = 1.0
 """A worker speaks up this often, with whatever it has finished."""
+
+RAYLET_SECONDS = 1.0
+"""Distance of two looks at whether this node's raylet lives."""
 
 MAX_MUTE_DEATHS = 6
 """So many workers in a row dead before they could train: it is the cluster, not a trial."""
@@ -134,6 +138,7 @@ class RayExecutor:
             provenance=job.provenance,
             device=device,
             modules=job.modules,
+            probes=job.probes,
         )
         with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch, observers:
             tuner = tune.Tuner(
@@ -144,7 +149,7 @@ class RayExecutor:
                     num_samples=-1,
                     max_concurrent_trials=MAX_WORKERS,
                     reuse_actors=True,
-                    trial_name_creator=_name,
+                    trial_name_creator=feed.name,
                     trial_dirname_creator=_name,
                 ),
                 run_config=tune.RunConfig(
@@ -176,17 +181,24 @@ class PackTrainable(tune.Trainable):
         provenance: Provenance,
         device: str,
         modules: Mapping[str, str],
+        probes: Probes | None,
     ) -> None:
         """Take the plan; once a worker."""
         self._plan, self._provenance, self._device = plan, provenance, device
-        self._modules = modules
+        self._modules, self._probes = modules, probes
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Begin another pack in the same process."""
         rows = read_rows(new_config["pack"])
         self._deliveries: Iterator[Delivery | None] = work(
-            self._plan, rows, self._provenance, self._device, self._modules, new_config["gpus"]
+            self._plan,
+            rows,
+            self._provenance,
+            self._device,
+            self._modules,
+            self._probes,
+            new_config["gpus"],
         )
         self._ready = False
         return True
@@ -231,6 +243,7 @@ class _Feed(Here, Searcher):
         self._out: dict[str, Pack] = {}
         self._since: dict[str, float] = {}
         self._ready: set[str] = set()
+        self._tune_trials: dict[str, TuneTrial] = {}
         self._mute_deaths = 0
         self.error: Exception | None = None
 
@@ -250,6 +263,11 @@ class _Feed(Here, Searcher):
         self._out[trial_id], self._since[trial_id] = pack, time.monotonic()
         self._observers.start(trial_id, list(pack.rows))
         return {"pack": write_rows(pack.rows), "gpus": self._share(pack)}
+
+    def name(self, trial: TuneTrial) -> str:
+        """Names Tune's trial, and keeps it at hand: it alone is told why its worker died."""
+        self._tune_trials[trial.trial_id] = trial
+        return _name(trial)
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Deliver what a worker has sent, and then tell the trackers."""
@@ -273,11 +291,12 @@ class _Feed(Here, Searcher):
             self.on_trial_result(trial_id, result)
         self._observers.end(trial_id, failed=error)
         self._since.pop(trial_id, None)
+        trial = self._tune_trials.pop(trial_id, None)
         pack = self._out.pop(trial_id, None)
         if pack is None or self.error or self._interrupt.requested:
             return
         try:
-            self._take_back(trial_id, pack, error)
+            self._take_back(trial_id, pack, _reason(trial) if error else None)
         except Exception as failure:  # as in `on_trial_result`
             self.error = failure
 
@@ -303,7 +322,7 @@ class _Feed(Here, Searcher):
             self._ledger.say(f"room for {now:,} workers now, {self._ledger.workers:,} before")
         self._ledger.workers = now
 
-    def _take_back(self, trial_id: str, pack: Pack, error: bool) -> None:
+    def _take_back(self, trial_id: str, pack: Pack, error: str | None) -> None:
         if error and trial_id not in self._ready:
             self._ledger.put_back(pack)
             self._mute_deaths += 1
@@ -314,7 +333,7 @@ class _Feed(Here, Searcher):
                     " there?"
                 )
         elif error:
-            self._ledger.lose(pack)
+            self._ledger.lose(pack, error)
         else:
             self._ledger.close(pack)
         self._ready.discard(trial_id)
@@ -360,13 +379,56 @@ class _StopWhen(Here, tune.Stopper):
     """Ends the whole run, on request or on an error; never a single pack."""
 
     def __init__(self, interrupt: Interrupt, feed: _Feed) -> None:
-        self._interrupt, self._feed = interrupt, feed
+        self._interrupt, self._feed, self._raylet = interrupt, feed, _Raylet()
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         return False
 
     def stop_all(self) -> bool:
+        if not self._feed.error and self._raylet.gone:
+            self._feed.error = ExecutorError(
+                "Ray's process on this node, the raylet, is gone: killed, perhaps by the kernel "
+                "where memory ran out; what was finished is kept, the same command goes on"
+            )
         return self._interrupt.requested or self._feed.error is not None
+
+
+class _Raylet:
+    """The process of Ray that a driver cannot outlive: it is ended some 10 s after it, unheard."""
+
+    def __init__(self) -> None:
+        here = ray.get_runtime_context().get_node_id()
+        (node,) = (one for one in ray.nodes() if one["NodeID"] == here)  # type: ignore[no-untyped-call]
+        self._address = node["NodeManagerAddress"], node["NodeManagerPort"]
+        self._asked = time.monotonic()
+
+    @property
+    def gone(self) -> bool:
+        """Whether nobody listens at its port; asked no more than once in RAYLET_SECONDS."""
+        now = time.monotonic()
+        if now - self._asked < RAYLET_SECONDS:
+            return False
+        self._asked = now
+        try:
+            socket.create_connection(self._address, timeout=RAYLET_SECONDS).close()
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            pass  # slow, or out of sockets: no proof
+        return False
+
+
+def _reason(trial: TuneTrial | None) -> str:
+    """Why the worker of a Tune trial died, as far as Ray knows."""
+    text = ""
+    if trial is not None and trial.error_file:
+        with suppress(OSError):
+            text = Path(trial.error_file).read_text()
+    if "low on memory" in text:
+        return "its node ran low on memory"
+    if "SIGKILL" in text or "SYSTEM_ERROR" in text:
+        return "its process was killed or crashed; where memory runs out, the kernel kills"
+    return (text.strip().splitlines() or ["of an unknown cause"])[-1].strip()
 
 
 def _knock(address: str) -> None:

@@ -3,6 +3,7 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sweeper.run.agenda import without_failed
 from sweeper.run.search import KNOWN_BY, beside
 from sweeper.spec.sweep import Sweep
 from sweeper.spec.trial import NUMERICS
@@ -10,8 +11,13 @@ from sweeper.store.records import RECORD_SCHEMA, Outcome
 from sweeper.store.results import ResultsError, ResultsFolder
 
 
-def known_records(sweep: Sweep, folder: ResultsFolder) -> pa.Table:
+def known_records(sweep: Sweep, folder: ResultsFolder, retry_failed: bool = False) -> pa.Table:
     """What a sweep may start from: the records in its folder, and those that it would take over.
+
+    Args:
+        sweep: It.
+        folder: Its own.
+        retry_failed: Trials that failed are to be run again.
 
     Returns:
         KNOWN_BY of them.
@@ -20,12 +26,14 @@ def known_records(sweep: Sweep, folder: ResultsFolder) -> pa.Table:
         ResultsError: A folder cannot be read, or one to be reused holds no records.
     """
     own = folder.records(KNOWN_BY)
+    if retry_failed:
+        own = without_failed(own)
     found = [records.select(KNOWN_BY) for records, _ in _reusable(sweep, own["fingerprint"])]
     return pa.concat_tables([own, *found])
 
 
-def take_over(sweep: Sweep, folder: ResultsFolder, run_id: str) -> int:
-    """Copy the records, and their curves, that other folders have and this one misses.
+def take_over(sweep: Sweep, folder: ResultsFolder, run_id: str, retry_failed: bool = False) -> int:
+    """Copy the records, with their curves and probes, that other folders have and this one misses.
 
     They keep their provenance. Call it with the folder's lock.
 
@@ -33,6 +41,7 @@ def take_over(sweep: Sweep, folder: ResultsFolder, run_id: str) -> int:
         sweep: Its spec names the folders under `reuse`.
         folder: The sweep's own.
         run_id: Of the run that does it.
+        retry_failed: Also those of trials that failed here.
 
     Returns:
         How many there were.
@@ -42,15 +51,17 @@ def take_over(sweep: Sweep, folder: ResultsFolder, run_id: str) -> int:
         OSError: They cannot be written.
     """
     count = 0
-    own = (
-        folder.records(["fingerprint"])["fingerprint"]
-        if sweep.spec.reuse
-        else pa.chunked_array([[]])
-    )
-    for place, (records, source) in enumerate(_reusable(sweep, own)):
+    if not sweep.spec.reuse:
+        return 0
+    own = folder.records(["fingerprint", "outcome"])
+    if retry_failed:
+        own = without_failed(own)
+    for place, (records, source) in enumerate(_reusable(sweep, own["fingerprint"])):
         curves = source.curves()
-        curves = curves.filter(pc.is_in(curves["fingerprint"], _set(records["fingerprint"])))
-        folder.write_shard(f"{run_id}-reused-{place:03}", records, curves)
+        taken = _set(records["fingerprint"])
+        curves = curves.filter(pc.is_in(curves["fingerprint"], taken))
+        probes = source.probes(fingerprints=taken)
+        folder.write_shard(f"{run_id}-reused-{place:03}", records, curves, probes)
         count += records.num_rows
     return count
 

@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from sweeper.spec.probes import Probes
 from sweeper.spec.trial import Trial, trials
+from sweeper.store.probes import PROBE_SCHEMA, probes_table
 from sweeper.store.provenance import Provenance, host
 from sweeper.store.records import curves_table, records_table
 
@@ -22,6 +24,7 @@ class Delivery:
         curves: As CURVE_SCHEMA.
         worker: Host and process that trained them.
         ended_at: When the evaluation that ended them was over, by the worker's clock.
+        probes: As PROBE_SCHEMA, of those of them that were probed.
     """
 
     rows: list[int]
@@ -29,6 +32,7 @@ class Delivery:
     curves: pa.Table
     worker: str
     ended_at: datetime
+    probes: pa.Table = field(default_factory=PROBE_SCHEMA.empty_table)
 
 
 def work(
@@ -37,6 +41,7 @@ def work(
     provenance: Provenance,
     device: str,
     modules: Mapping[str, str] | None = None,
+    probes: Probes | None = None,
     gpus: float = 1,
 ) -> Iterator[Delivery | None]:
     """Train the given rows of a plan.
@@ -47,6 +52,7 @@ def work(
         provenance: For the records.
         device: A torch device, or "auto": a GPU where this worker sees one.
         modules: Texts of users' modules, by label; imported where a trial names one.
+        probes: What is measured while they train.
         gpus: That this worker was given. Of a part of one it takes that part of the memory; with
             0 it shares what it sees with nobody.
 
@@ -63,7 +69,7 @@ def work(
     import_modules(pack, modules or {})
     yield None
     places = {trial.fingerprint: place for place, trial in enumerate(pack)}
-    for ended in train(pack, device, memory_share=min(1.0, gpus or 1.0)):
+    for ended in train(pack, device, probes=probes, memory_share=min(1.0, gpus or 1.0)):
         if not ended:
             yield None
             continue
@@ -76,6 +82,7 @@ def work(
             curves_table(ended),
             f"{host()}, process {os.getpid()}",
             ended_at,
+            probes_table([result.probed for result in ended if result.probed]),
         )
 
 

@@ -35,22 +35,23 @@ def page() -> str:
     parts = [_HEAD.format(not_axes=", ".join(f"`{name}`" for name in NOT_AXES))]
     for kind, names in CHOICES.items():
         rows = [[f"`{name}`", means] for name, means in names.items()]
-        parts.append(_section(kind.replace("_", " ").capitalize(), [f"`{kind}`", ""], rows))
+        parts.append(section(kind.replace("_", " ").capitalize(), [f"`{kind}`", ""], rows))
     rows = [
         [f"`{one.name}`", _owners(one.defaults), one.means, _where(one.name)] for one in OPTIONS
     ]
-    parts.append(_section("Options", ["", "belongs to (unless given)", "", "key of"], rows))
+    parts.append(section("Options", ["", "belongs to (unless given)", "", "key of"], rows))
     rows = [
         [f"`{name}`", _shown(DEFAULTS[name]), means, _where(name)]
         for name, means in SETTINGS.items()
     ]
-    parts.append(_section("For every choice", ["", "unless given", "", "key of"], rows))
+    parts.append(section("For every choice", ["", "unless given", "", "key of"], rows))
     rows = [[rule.when, rule.because] for rule in RULES]
-    parts.append(_section("What cannot be combined", ["", "because"], rows))
+    parts.append(section("What cannot be combined", ["", "because"], rows))
     return "\n".join(parts)
 
 
-def _section(title: str, head: list[str], rows: list[list[str]]) -> str:
+def section(title: str, head: list[str], rows: list[list[str]]) -> str:
+    """A heading and a table under it, in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     table = "\n".join(
         "| " + " | ".join(one.replace("|", "\\|") for one in row) + " |" for row in lines

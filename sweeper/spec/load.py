@@ -15,6 +15,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from sweeper.spec.axes import ONE_DOMAIN, FractionOfPairs, LogRange, Range, TimesMLogM
 from sweeper.spec.model import Design, SweepSpec
+from sweeper.spec.probes import Probes
 from sweeper.spec.problems import Problem, SpecError, dotted, shown
 
 Place = tuple[str | int, ...]
@@ -28,6 +29,7 @@ _TAGGED: dict[str, type[BaseModel]] = {
     "fractions of M²": FractionOfPairs,
     "multiples of M log M": TimesMLogM,
     "a mapping": Design,
+    "probes with options": Probes,
 }
 """The models behind the tags of unions."""
 

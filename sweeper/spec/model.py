@@ -26,6 +26,7 @@ from sweeper.spec.axes import (
     Texts,
     Width,
 )  # fmt: skip
+from sweeper.spec.probes import Probes, ProbesField
 from sweeper.spec.trackers import Trackers
 
 
@@ -203,6 +204,11 @@ class SweepSpec(Strict):
         Discriminator(_design_form),
     ] = Field(default="grid", description="How n_train is chosen: a kind, or {kind, tolerance}.")
 
+    probes: ProbesField = Field(
+        default_factory=list,
+        description="What is measured inside the networks at evaluations: names of probes, or "
+        "{measure: names} with options (docs/probes.md). Changes no trial.",
+    )
     reuse: list[str] = Field(
         default_factory=list,
         description="Results folders, paths or URIs, whose records are taken over where they are "
@@ -217,3 +223,10 @@ class SweepSpec(Strict):
     def search(self) -> Design:
         """The design, with its options."""
         return self.design if isinstance(self.design, Design) else Design(kind=self.design)
+
+    @property
+    def probing(self) -> Probes | None:
+        """The probes, with their options; None where there are none."""
+        if isinstance(self.probes, Probes):
+            return self.probes
+        return Probes(measure=self.probes) if self.probes else None

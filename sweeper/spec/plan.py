@@ -24,6 +24,7 @@ from sweeper.spec.planned import (
     with_tasks,
 )
 from sweeper.spec.planned_learners import learner_conflicts, with_learners
+from sweeper.spec.planned_probes import probe_problems
 from sweeper.spec.problems import Problem, SpecError, shown
 from sweeper.spec.trial import DEFAULTS, TRIAL_SCHEMA, fingerprints
 from sweeper.tasks.expressions import parse
@@ -84,6 +85,12 @@ def expand(spec: SweepSpec, document: Document, modules: str = "") -> pa.Table:
     problems, sound = task_problems(spec, tasks, document)
     learners, more = with_learners(spec, columns, modules, document)
     problems += more
+    if not more:
+        of_tasks = {
+            "operands": [task.operands for task in tasks],
+            "expression": [task.expression for task in tasks],
+        }
+        problems += probe_problems(spec, learners | of_tasks, document)
     n_train, more = _n_train(spec, columns, tasks, sound, document)
     problems += more
     if not len(n_train):

@@ -115,7 +115,7 @@ def _combination_problems(document: Document, error: SpecError) -> list[Problem]
     ):
         return []
     combining = {name: data[name] for name in ("zip", "exclude") if name in data}
-    kept = {name: data[name] for name in ("task", *_HOW) if name in data}
+    kept = {name: data[name] for name in ("task", "probes", *_HOW) if name in data}
     kept = {n: part for n, part in kept.items() if not any(p.startswith(n) for p in broken)}
     if not any(place.startswith("axes") for place in broken):
         sound = axes

@@ -4,7 +4,11 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from sweeper.store.results import ResultsError, ResultsFolder
+from sweeper.store.standing import KEY
 
 _SHOWN = 5
 
@@ -52,20 +56,16 @@ def find(folder: ResultsFolder, prefix: str) -> tuple[dict[str, Any], dict[str, 
         ResultsError: Several trials begin so, or a shard cannot be read.
     """
     prefix = checked(prefix)
-    shard_of: dict[str, str] = {}
+    found: list[pa.Table] = []
     for name in folder.shards():
-        for fingerprint in folder.records_shard(name, ["fingerprint"])["fingerprint"].to_pylist():
-            if fingerprint.startswith(prefix):
-                if fingerprint in shard_of:
-                    raise ResultsError(
-                        f"{folder.path}: {fingerprint} has two records, in {shard_of[fingerprint]} "
-                        f"and {name}; two copies of a shard, perhaps: remove one"
-                    )
-                shard_of[fingerprint] = name
-    fingerprint = the_only(shard_of, prefix)
+        rows = folder.records_shard(name, KEY)
+        rows = rows.filter(pc.starts_with(rows["fingerprint"], prefix))
+        found.append(rows.append_column("shard", pa.repeat(name, rows.num_rows)))
+    stands = folder.together(found, KEY).to_pylist()
+    fingerprint = the_only((row["fingerprint"] for row in stands), prefix)
     if fingerprint is None:
         return None
-    name = shard_of[fingerprint]
+    (name,) = (row["shard"] for row in stands)
     tables = folder.records_shard(name), folder.curves_shard(name)
     record, curve = (
         next(row for row in table.to_pylist() if row["fingerprint"] == fingerprint)

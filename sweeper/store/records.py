@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
@@ -13,12 +13,16 @@ from sweeper.spec.learners import FIELDS as FIELDS
 from sweeper.spec.learners import usual as usual
 from sweeper.spec.trial import DEFAULTS as DEFAULTS
 from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
+from sweeper.store.probes import NOT_PROBED, RECORD_COLUMNS, Probed, record_columns
 from sweeper.store.provenance import Provenance, host, library_versions
 from sweeper.tasks.groups import group_named
 
-SCHEMA_VERSION = 5
-READABLE_VERSIONS = (2, 3, 4, 5)
+SCHEMA_VERSION = 6
+READABLE_VERSIONS = (2, 3, 4, 5, 6)
 """Of shards. Those of an older version lack columns that have come since with a default."""
+
+LATER_COLUMNS = DEFAULTS | NOT_PROBED
+"""Columns that have come since, with their defaults."""
 
 
 class Outcome(StrEnum):
@@ -62,14 +66,15 @@ class TrialResult:
         generalization_step: First of the two evaluations that made it `generalized`, or None.
         n_test: Pairs that the test metrics are a mean over.
         train_flops: Floating-point operations of the training steps (docs/glossary.md).
-        wall_time_s: Seconds that the trial took: set-up, steps and evaluations; in a batch its
-            share of them.
+        wall_time_s: Seconds that the trial took: set-up, steps, evaluations and probes; in a batch
+            its share of them.
         setup_s: Of these, making the split, the weights and the buffers.
         evaluation_s: Of these, evaluations.
         started_at: When, in UTC.
         curve: All evaluations; empty only for `failed`.
         stop_rule: For `stopped`, the rule.
         error: For `failed`, the traceback.
+        probed: What its probes measured, if any were on.
     """
 
     fingerprint: str
@@ -85,9 +90,12 @@ class TrialResult:
     curve: Curve
     stop_rule: str | None = None
     error: str | None = None
+    probed: Probed | None = None
 
     @classmethod
-    def failure(cls, trial: Trial, error: str, started_at: datetime) -> Self:
+    def failure(
+        cls, trial: Trial, error: str, started_at: datetime, wall_time_s: float = 0.0
+    ) -> Self:
         """The result of a trial that could not be trained, with the reason."""
         return cls(
             fingerprint=trial.fingerprint,
@@ -96,7 +104,7 @@ class TrialResult:
             generalization_step=None,
             n_test=trial.tuples - trial.n_train,
             train_flops=0.0,
-            wall_time_s=(datetime.now(UTC) - started_at).total_seconds(),
+            wall_time_s=wall_time_s,
             setup_s=0.0,
             evaluation_s=0.0,
             started_at=started_at,
@@ -131,6 +139,7 @@ RECORD_SCHEMA = pa.schema(
         _required("n_test", pa.int64()),
         pa.field("stop_rule", pa.string()),
         pa.field("error", pa.string()),
+        *RECORD_COLUMNS,
         # cost
         _required("train_flops", pa.float64()),
         _required("wall_time_s", pa.float64()),
@@ -224,8 +233,11 @@ def _derived(trial: Trial) -> dict[str, object]:
 def _measured(result: TrialResult) -> dict[str, object]:
     curve = result.curve
     row: dict[str, object] = {
-        item.name: getattr(result, item.name) for item in fields(result) if item.name != "curve"
+        item.name: getattr(result, item.name)
+        for item in fields(result)
+        if item.name not in {"curve", "probed"}
     }
+    row |= record_columns(result.probed)
     row["final_step"] = curve.step[-1] if curve.step else 0
     for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
         values = getattr(curve, name)

@@ -3,6 +3,7 @@
     results/<name>/
       records/<run>-000000.parquet   one row a trial; a shard here is what makes its trials finished
       curves/<run>-000000.parquet    the same trials' curves; counts only with its records shard
+      probes/<run>-000000.parquet    what their probes measured, where any were on
       runs/<run>.json                who ran what, where and when
       state/<run>.json               where a run stands or how it ended, kept fresh by its driver
       specs/<digest>.yaml            each spec as run
@@ -12,6 +13,7 @@
       report.html                    what `sweeper report` wrote
       profile/<run>.json             a trace of where a run's time went, if it was asked for
       trackers/                      what trackers keep on this machine, if a spec names any
+      set-aside/                     what `sweeper repair` took out, and why
       driver.lock                    who is its driver now
       lock/                          the same on object stores: claims that beat
 
@@ -21,10 +23,12 @@ nobody to hand a second record to, and workers need no disk in common with the d
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,13 +39,25 @@ import pyarrow.parquet as pq
 
 from sweeper.store.errors import ResultsError as ResultsError
 from sweeper.store.lock import Check, local_owner, locked
+from sweeper.store.probes import PROBE_SCHEMA, PROBE_VERSION, READABLE_PROBES
 from sweeper.store.records import (
     CURVE_SCHEMA,
-    DEFAULTS,
+    LATER_COLUMNS,
     READABLE_VERSIONS,
     RECORD_SCHEMA,
     SCHEMA_VERSION,
 )
+from sweeper.store.standing import KEY, DoubledError, standing, standing_curves
+
+SCHEMAS = {"records": RECORD_SCHEMA, "curves": CURVE_SCHEMA, "probes": PROBE_SCHEMA}
+"""Of the data sets, by folder. A shard's file of the records makes it count; one of probes is there
+where any were on, and alone where trials were probed that have records."""
+
+_RUN_TIME = "%Y%m%dT%H%M%S"
+
+
+class SchemaError(ResultsError):
+    """A shard is whole but of a schema that this version does not read."""
 
 
 @dataclass(frozen=True)
@@ -115,13 +131,17 @@ class ResultsFolder:
     def records(self, columns: list[str] | None = None) -> pa.Table:
         """Every record, as RECORD_SCHEMA, in the order of writing; none is an empty table.
 
+        Where a failed trial was tried again it is the record that stands, and that alone.
+
         Args:
             columns: Read only these.
 
         Raises:
             ResultsError: A shard is broken or of another schema, or a trial has two records.
         """
-        return self.together([self.records_shard(name, columns) for name in self.shards()], columns)
+        read = None if columns is None else list(dict.fromkeys([*columns, *KEY]))
+        shards = [self.records_shard(name, read) for name in self.shards()]
+        return self.together(shards, read).select(columns or RECORD_SCHEMA.names)
 
     def shards(self) -> list[str]:
         """The file names of all shards, in the order of writing; what is in one never changes."""
@@ -137,7 +157,7 @@ class ResultsFolder:
         Raises:
             ResultsError: It is broken or of another schema.
         """
-        return self._read("records", name, RECORD_SCHEMA, columns)
+        return self.shard_file("records", name, columns)
 
     def curves_shard(self, name: str, columns: list[str] | None = None) -> pa.Table:
         """The curves of the records in one shard.
@@ -149,28 +169,65 @@ class ResultsFolder:
         Raises:
             ResultsError: It is missing, broken or of another schema.
         """
-        return self._read("curves", name, CURVE_SCHEMA, columns)
+        return self.shard_file("curves", name, columns)
 
     def together(self, shards: list[pa.Table], columns: list[str] | None = None) -> pa.Table:
-        """The records of several shards as one table; none is an empty table.
+        """The records of several shards that stand, as one table; none is an empty table.
+
+        Args:
+            shards: In the order of writing, with `standing.KEY`.
+            columns: That they have; by default all.
 
         Raises:
             ResultsError: A trial has two records.
         """
         schema = RECORD_SCHEMA if columns is None else pa.schema(map(RECORD_SCHEMA.field, columns))
-        table = pa.concat_tables(shards) if shards else schema.empty_table()
-        if "fingerprint" in table.column_names:
-            self._check_unique(table["fingerprint"])
-        return table
+        try:
+            return standing(pa.concat_tables(shards) if shards else schema.empty_table())
+        except DoubledError as error:
+            raise ResultsError(f"{self.path}: {error}; {self._mended}") from error
 
     def curves(self) -> pa.Table:
-        """The curves of every record, as CURVE_SCHEMA.
+        """The curves of every record that stands, as CURVE_SCHEMA.
 
         Raises:
             ResultsError: A shard is missing, broken or of another schema.
         """
         tables = [self.curves_shard(name) for name in self.shards()]
-        return pa.concat_tables(tables) if tables else CURVE_SCHEMA.empty_table()
+        return standing_curves(pa.concat_tables(tables or [CURVE_SCHEMA.empty_table()]))
+
+    def probes(
+        self, columns: list[str] | None = None, fingerprints: pa.Array | None = None
+    ) -> pa.Table:
+        """What probes measured in trials that have records, as PROBE_SCHEMA, one row a trial.
+
+        A trial that was probed again counts with its latest row; one that was killed between its
+        probes and its record does not count.
+
+        Args:
+            columns: Read only these.
+            fingerprints: Of the wanted trials; by default all.
+
+        Raises:
+            ResultsError: A shard is broken or of another schema.
+        """
+        names = PROBE_SCHEMA.names if columns is None else columns
+        reading = list(dict.fromkeys(["fingerprint", *names]))
+        known = self.records(["fingerprint"])["fingerprint"].combine_chunks()
+        found: list[pa.Table] = []
+        seen = pa.array([], pa.string())
+        for path in reversed(self._list("probes", ".parquet")):
+            name = path.rpartition("/")[2]
+            table = self.shard_file("probes", name, reading)
+            marks = table["fingerprint"]
+            new = pc.and_not(pc.is_in(marks, known), pc.is_in(marks, seen))
+            if fingerprints is not None:
+                new = pc.and_(new, pc.is_in(marks, fingerprints))
+            table = table.filter(new)
+            seen = pa.concat_arrays([seen, *table["fingerprint"].chunks])
+            found.append(table.select(names))
+        schema = pa.schema(map(PROBE_SCHEMA.field, names))
+        return pa.concat_tables(found[::-1]) if found else schema.empty_table()
 
     def runs(self) -> list[dict[str, Any]]:
         """The description of every run, oldest first.
@@ -258,27 +315,36 @@ class ResultsFolder:
             if path.endswith(suffix) and not path.rpartition("/")[2].startswith(".")
         )
 
-    def _read(self, kind: str, name: str, schema: pa.Schema, columns: list[str] | None) -> pa.Table:
-        path = f"{self.path}/{kind}/{name}"
+    @property
+    def _mended(self) -> str:
+        return f"`sweeper repair {self.path}` says what can be done"
+
+    def shard_file(self, kind: str, name: str, columns: list[str] | None = None) -> pa.Table:
+        """One file of a shard.
+
+        Args:
+            kind: A data set: one of SCHEMAS.
+            name: Of the file.
+            columns: Read only these.
+
+        Raises:
+            SchemaError: It is of another schema.
+            ResultsError: It is missing or broken.
+        """
+        path, schema = f"{self.path}/{kind}/{name}", SCHEMAS[kind]
         try:
-            with pq.ParquetFile(path, filesystem=self.filesystem) as shard:
+            with pq.ParquetFile(
+                path, filesystem=self.filesystem, page_checksum_verification=True
+            ) as shard:
                 found = shard.schema_arrow
                 _check_schema(path, kind, found, schema)
                 wanted = pa.schema(schema if columns is None else map(schema.field, columns))
                 there = [name for name in wanted.names if name in found.names]
                 return _with_defaults(shard.read(columns=there), wanted, schema.metadata)
-        except (pa.ArrowException, OSError) as error:
-            raise ResultsError(f"{path}: cannot read this shard: {error}") from error
-
-    def _check_unique(self, fingerprints: pa.ChunkedArray) -> None:
-        counts = pc.value_counts(fingerprints)
-        doubled = counts.filter(pc.greater(counts.field("counts"), 1))
-        if len(doubled):
-            first = doubled[0]["values"].as_py()
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise ResultsError(
-                f"{self.path}: {len(doubled)} trials have more than one record, {first} among them;"
-                " two copies of a shard, perhaps: remove one"
-            )
+                f"{path}: cannot read this shard: {error}; {self._mended}"
+            ) from error
 
     def _read_bytes(self, path: str) -> bytes:
         with self.filesystem.open_input_stream(path) as stream:
@@ -286,43 +352,71 @@ class ResultsFolder:
 
     # ---------------------------------------------------------------- writing
 
-    def write_shard(self, name: str, records: pa.Table, curves: pa.Table) -> None:
-        """Make these trials finished: curves first, then, as the commit, the records.
+    def new_run_id(self) -> str:
+        """A name for a run: later in order than that of any run before, whatever the clock says.
+
+        Runs and shards are put in order by it. It begins with the time; where the clock was set
+        back, with a second after the latest run's.
+        """
+        paths = [*self._list("runs", ".json"), *self._list("records", ".parquet")]
+        times = [datetime.now(UTC).replace(tzinfo=None, microsecond=0)]
+        for path in paths:
+            with suppress(ValueError):
+                begun = datetime.strptime(path.rpartition("/")[2][:15], _RUN_TIME)
+                times.append(begun + timedelta(seconds=1))
+        return f"{max(times):{_RUN_TIME}}-{secrets.token_hex(3)}"
+
+    def write_shard(
+        self, name: str, records: pa.Table, curves: pa.Table, probes: pa.Table | None = None
+    ) -> None:
+        """Make these trials finished: probes and curves first, then, as the commit, the records.
 
         Args:
             name: Of the shard, without folder and suffix; not used before.
             records: As RECORD_SCHEMA.
             curves: As CURVE_SCHEMA, of the same trials.
+            probes: As PROBE_SCHEMA, of those of them that were probed.
         """
+        self.write_probes(name, probes)
         self._write_parquet(f"curves/{name}.parquet", curves.cast(CURVE_SCHEMA))
         self._write_parquet(f"records/{name}.parquet", records.cast(RECORD_SCHEMA))
 
+    def write_probes(self, name: str, probes: pa.Table | None) -> None:
+        """Keep what was measured in trials that have records, or get them next.
+
+        Args:
+            name: Of the shard, without folder and suffix; not used before.
+            probes: As PROBE_SCHEMA; where there are none no file is written.
+        """
+        if probes is not None and probes.num_rows:
+            self._write_parquet(f"probes/{name}.parquet", probes.cast(PROBE_SCHEMA))
+
     def write_run(self, run_id: str, description: dict[str, Any]) -> None:
         """Keep the description of a run."""
-        self._write_bytes(f"runs/{run_id}.json", json.dumps(description, indent=2).encode())
+        self.write_file(f"runs/{run_id}.json", json.dumps(description, indent=2).encode())
 
     def write_state(self, run_id: str, state: dict[str, Any]) -> None:
         """Tell where a run stands."""
         content = json.dumps(state, indent=2).encode()
-        self._write_bytes(f"state/{run_id}.json", content, lasting=False)
+        self.write_file(f"state/{run_id}.json", content, lasting=False)
 
     def write_profile(self, run_id: str, trace: bytes) -> str:
         """Keep a run's trace; the path it has."""
-        self._write_bytes(f"profile/{run_id}.json", trace)
+        self.write_file(f"profile/{run_id}.json", trace)
         return f"{self.path}/profile/{run_id}.json"
 
     def write_spec(self, digest: str, text: str, modules: Mapping[str, str] | None = None) -> None:
         """Keep a spec as it was run, and its modules' texts by name."""
         for name, module in (modules or {}).items():
-            self._write_bytes(f"specs/{digest}/{name}.py", module.encode())
-        self._write_bytes(f"specs/{digest}.yaml", text.encode())
+            self.write_file(f"specs/{digest}/{name}.py", module.encode())
+        self.write_file(f"specs/{digest}.yaml", text.encode())
 
     def _write_parquet(self, name: str, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
-        pq.write_table(table, sink, compression="zstd")
-        self._write_bytes(name, sink.getvalue())
+        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+        self.write_file(name, sink.getvalue())
 
-    def _write_bytes(self, name: str, content: Any, lasting: bool = True) -> None:  # noqa: ANN401
+    def write_file(self, name: str, content: Any, lasting: bool = True) -> None:  # noqa: ANN401
         """Write aside, then move into place: the file is there whole or not at all.
 
         Args:
@@ -341,7 +435,8 @@ class ResultsFolder:
             self.filesystem.move(aside, f"{folder}/{base}")
             if lasting:
                 self._sync(folder)
-        except BaseException:
+        except BaseException as error:
+            error.add_note(f"{folder}/{base} could not be written")
             with suppress(OSError):
                 self.filesystem.delete_file(aside)
             raise
@@ -393,16 +488,18 @@ class ResultsFolder:
 
 def _check_schema(path: str, kind: str, found: pa.Schema, expected: pa.Schema) -> None:
     version = (found.metadata or {}).get(f"sweeper.{kind}".encode(), b"none").decode()
-    if version not in map(str, READABLE_VERSIONS):
-        readable = f"{READABLE_VERSIONS[0]} to {READABLE_VERSIONS[-1]}"
-        raise ResultsError(f"{path}: schema version {version}; this sweeper reads {readable}")
-    if version != str(SCHEMA_VERSION):
+    of_probes = kind == "probes"
+    readable = READABLE_PROBES if of_probes else READABLE_VERSIONS
+    if version not in map(str, readable):
+        span = " to ".join(map(str, sorted({readable[0], readable[-1]})))
+        raise SchemaError(f"{path}: schema version {version}; this sweeper reads {span}")
+    if version != str(PROBE_VERSION if of_probes else SCHEMA_VERSION):
         expected = pa.schema(
-            [one for one in expected if one.name in found.names or one.name not in DEFAULTS]
+            [one for one in expected if one.name in found.names or one.name not in LATER_COLUMNS]
         )
     if not found.equals(expected):
         missing = sorted(set(expected.names) ^ set(found.names))
-        raise ResultsError(f"{path}: columns differ from schema version {version}: {missing}")
+        raise SchemaError(f"{path}: columns differ from schema version {version}: {missing}")
 
 
 def _with_defaults(table: pa.Table, schema: pa.Schema, metadata: dict[bytes, bytes]) -> pa.Table:
@@ -410,7 +507,7 @@ def _with_defaults(table: pa.Table, schema: pa.Schema, metadata: dict[bytes, byt
     columns = [
         table[one.name]
         if one.name in table.column_names
-        else pa.repeat(pa.scalar(DEFAULTS[one.name], one.type), table.num_rows)
+        else pa.repeat(pa.scalar(LATER_COLUMNS[one.name], one.type), table.num_rows)
         for one in schema
     ]
     return pa.table(columns, schema=schema.with_metadata(metadata))

@@ -23,6 +23,7 @@ class ShardWriter:
         folder: ResultsFolder,
         run_id: str,
         wrote: Callable[[float, float], None] = lambda start, end: None,
+        only_probes: bool = False,
         check: Check = lambda: None,
     ) -> None:
         """Nothing is written before the first record.
@@ -30,13 +31,17 @@ class ShardWriter:
         Args:
             folder: Where the shards go.
             run_id: Makes their names differ from those of any other run.
-            wrote: Called after each shard with the Unix times between which it was written.
+            wrote: Called after each shard with the times between which it was written, by
+                the monotonic clock.
+            only_probes: The trials have records: keep what their probes measured and nothing else.
             check: Called before each shard; raises if the folder is another driver's by now.
         """
         self._folder, self._run_id, self._wrote, self._check = folder, run_id, wrote, check
         self._shards = 0
         self._records: list[pa.Table] = []
         self._curves: list[pa.Table] = []
+        self._probes: list[pa.Table] = []
+        self._only_probes = only_probes
         self._lock = threading.Lock()
         self._first = 0.0
         self._error: Exception | None = None
@@ -57,7 +62,7 @@ class ShardWriter:
         self._clock.join()
         self.flush()
 
-    def add(self, records: pa.Table, curves: pa.Table) -> None:
+    def add(self, records: pa.Table, curves: pa.Table, probes: pa.Table | None = None) -> None:
         """Take in finished trials.
 
         Raises:
@@ -68,6 +73,8 @@ class ShardWriter:
                 self._first = time.monotonic()
             self._records.append(records)
             self._curves.append(curves)
+            if probes is not None:
+                self._probes.append(probes)
         if self._error:
             error, self._error = self._error, None
             raise error
@@ -84,12 +91,16 @@ class ShardWriter:
                 return
             name = f"{self._run_id}-{self._shards:06d}"
             records, curves = pa.concat_tables(self._records), pa.concat_tables(self._curves)
-            start = time.time()
+            probes = pa.concat_tables(self._probes) if self._probes else None
+            start = time.monotonic()
             self._check()
-            self._folder.write_shard(name, records, curves)
-            self._wrote(start, time.time())
+            if self._only_probes:
+                self._folder.write_probes(name, probes)
+            else:
+                self._folder.write_shard(name, records, curves, probes)
+            self._wrote(start, time.monotonic())
             self._shards += 1
-            self._records, self._curves = [], []
+            self._records, self._curves, self._probes = [], [], []
 
     def _flush_in_time(self) -> None:
         while not self._closing.wait(0.25):

@@ -6,7 +6,7 @@ CRITICAL_RATIO = 2.7482
 """Of the paper's public code: n/M² = 2.7482·log(M)/M, for groups with d_k = 1."""
 
 
-def theorem4_pairs(order: int, max_irrep_dim: float, delta: float) -> float:
+def theorem4_pairs(order: float, max_irrep_dim: float, delta: float) -> float:
     """d_k² M log(M/δ) of Theorem 4, which is sufficient up to a constant that it does not give.
 
     Args:

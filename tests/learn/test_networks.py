@@ -260,6 +260,22 @@ GENERALIZING: dict[str, dict[str, Any]] = {
 }
 
 
+DEEP = {"network": "residual", "activation": "relu", "hidden_size": 256, "learning_rate": 0.001,
+        "weight_decay": 1e-3}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [{"layers": 3}, {"layers": 4}, {"layers": 3, "batch_norm": True, "weight_decay": 0.01}],
+    ids=str,
+)
+def test_a_deep_relu_net_generalizes(trial: Make, kind: dict[str, Any]) -> None:
+    """Addition modulo 23 from four fifths of the pairs."""
+    one = trial(23, 423, max_steps=3000, target_test_accuracy=0.99, **DEEP | kind)
+    (found,) = results([one]).values()
+    assert found.outcome is Outcome.GENERALIZED
+
+
 @pytest.mark.parametrize("name", GENERALIZING)
 def test_a_network_generalizes(trial: Make, name: str) -> None:
     """Addition modulo 11 from three quarters of the pairs, all test pairs right."""

@@ -29,12 +29,17 @@ def trained(trials: list[Trial], steps: int) -> list[list[Measured]]:
     for step in range(1, steps + 1):
         adam.update(net.gradient())
         if step == steps // 3:
-            rows.append(recorder.measure(step, net.weights))
+            rows.append(recorder.measure(step, recorder.look(net.weights)))
     alive = list(range(1, len(trials))) or [0]
     recorder.keep(alive)
     kept = net.weights.view(len(trials), -1, net.weights.shape[-1])[alive]
-    rows.append(recorder.measure(steps, kept))
+    rows.append(recorder.measure(steps, recorder.look(kept)))
     return rows
+
+
+def measured_once(trials: list[Trial], weights: torch.Tensor, names: list[str]) -> list[Measured]:
+    recorder = Recorder(trials, weights, names)
+    return recorder.measure(1, recorder.look(weights))
 
 
 def close(found: Measured, expected: Measured) -> None:
@@ -63,9 +68,9 @@ def test_change_is_since_the_measurement_before(trial: Callable[..., Trial]) -> 
     length = weights[:14].norm()
     moved = weights.clone()
     moved[0, 0] += 0.3
-    (row,) = recorder.measure(3, moved)
+    (row,) = recorder.measure(3, recorder.look(moved))
     assert row["W_change"] == pytest.approx(0.3 / length / 3)
-    (row,) = recorder.measure(5, moved)
+    (row,) = recorder.measure(5, recorder.look(moved))
     assert row["W_change"] == 0
 
 
@@ -76,7 +81,7 @@ def test_ridge_is_half_of_samples_times_weight_decay(trial: Callable[..., Trial]
     codes = training_set(task_of("Z7"), one.split, one.split_seed, 30, 0.0)[0]
     net = Net(group_named("Z7"), codes, weights[:14].numpy(), weights[14:].T.numpy(), 0.15)
     expected = gradient_indicators(snapshot_of(net, dtype=torch.float64))
-    (row,) = Recorder([one], weights, ["gradient"]).measure(1, weights)
+    (row,) = measured_once([one], weights, ["gradient"])
     assert row == {name: pytest.approx(value.item()) for name, value in expected.items()}
 
 
@@ -84,7 +89,7 @@ def test_only_probes_that_are_on_are_computed(trial: Callable[..., Trial]) -> No
     one = replace(trial(7, 30), hidden_size=8)
     weights = initial_weights(one)
 
-    (row,) = Recorder([one], weights, ["irreps", "energy"]).measure(1, weights)
+    (row,) = measured_once([one], weights, ["irreps", "energy"])
     assert {"purity", "height"} <= row.keys()
     assert not {"W_norm", "grad_features", "repelled"} & row.keys()
 
@@ -93,7 +98,7 @@ def test_gradients_are_those_of_the_engine(trial: Callable[..., Trial]) -> None:
     pack = [trial(7, 25, 0, hidden_size=16), trial(7, 30, 1, hidden_size=16, label_noise=0.2)]
     net = TwoLayerBatch(pack, torch.stack([initial_weights(one) for one in pack]))
     gradient = net.gradient()
-    rows = Recorder(pack, net.weights, ["stages"]).measure(1, net.weights)
+    rows = measured_once(pack, net.weights, ["stages"])
     for row, its in zip(rows, gradient, strict=True):
         assert row["W_grad_norm"] == pytest.approx(its[:14].norm().item())
         assert row["V_grad_norm"] == pytest.approx(its[14:].norm().item())

@@ -185,6 +185,27 @@ def test_samples_are_met_and_interpolated_between(trial: Callable[..., Trial]) -
     assert min(factors) < step_s / step_seconds(plan)[1] < 1.5 * max(factors)
 
 
+def test_learners_are_told_apart(trial: Callable[..., Trial]) -> None:
+    """One of a kind that was not timed costs over the formulas what all samples together do."""
+    net, slow = trial(M=23, n=183), trial(M=23, n=183, network="product")
+    other = trial(M=23, n=183, optimizer="muon")
+    speed = Speed([Sample(net, 1e-4, 1e-4, 0.0), Sample(slow, 1e-2, 1e-4, 0.0)], 1.0)
+    plan = calibration._table([slow, net, other])
+    found = speed.seconds(plan, np.full(3, 1000.0)) - evaluations(plan, np.full(3, 1000.0)) * 1e-4
+    assert found == pytest.approx([10.0, 0.1, 5.05])
+
+
+def test_each_kind_of_learner_of_a_plan_is_timed() -> None:
+    text = EARLY_STOPPING.replace(
+        "hidden_size: 256", "hidden_size: [16, 32]\n  activation: [relu, square]"
+    )
+    text += "  network: [two_layer, product]\nexclude: [{network: product, activation: relu}]\n"
+    plan = open_text(text, "x").plan
+    speed = calibrate(plan, 1, "cpu")
+    timed = {(one.trial.network, one.trial.activation) for one in speed.samples}
+    assert timed == {("two_layer", "relu"), ("two_layer", "square"), ("product", "square")}
+
+
 @pytest.mark.parametrize("every", [1, 2, 3, 8, 25, 64, 100])
 @pytest.mark.parametrize("steps", [1, 2, 3, 8, 24, 25, 26, 100, 101, 4000])
 def test_evaluations_are_counted_as_they_are_made(every: int, steps: int) -> None:

@@ -41,11 +41,12 @@ def energy_indicators(snapshot: Snapshot) -> dict[str, Tensor]:
 
     Returns:
         height_counts, (B, BINS) int64: active neurons by height. And (B,) each: height (mean by
-        size), height_share (of the maximum of the neuron's own irrep, mean by size) and at_maximum
-        (share of the active neurons that are NEAR it).
+        size), height_share (of the maximum of the neuron's own irrep, mean by size),
+        best_energy_share (the largest) and at_maximum (share of the active neurons that are NEAR
+        it).
     """
     height = heights(snapshot)
-    bins = (height * (BINS / TOP)).long().clamp_(max=BINS - 1)
+    bins = (height * (BINS / TOP)).long().clamp_(0, BINS - 1)
     counts = height.new_zeros((len(height), BINS), dtype=torch.int64)
     counts.scatter_add_(1, bins, snapshot.active.long())
     share = height / snapshot.basis.heights[snapshot.dominant[0]]
@@ -54,6 +55,7 @@ def energy_indicators(snapshot: Snapshot) -> dict[str, Tensor]:
         "height_counts": counts,
         "height": snapshot.mean_over_neurons(height),
         "height_share": snapshot.mean_over_neurons(share),
+        "best_energy_share": torch.where(snapshot.active, share, 0).amax(1),
         "at_maximum": near.sum(1) / snapshot.active.sum(1),
     }
 

@@ -29,12 +29,17 @@ _OF_SNAPSHOT: dict[str, Callable[[Snapshot], dict[str, Tensor]]] = {
 NAMES = ("stages", *_OF_SNAPSHOT)
 """Of the probes that measure while a trial trains."""
 
+_COUPLED = ("adam", "sgd", "muon")
+"""Optimizers that add wd·V to the gradient of V, so that V is pulled to a ridge solution; Muon
+leaves V to Adam. Under the others η has no meaning."""
+
 
 class Recorder:
     """Measures a batch of trials; it reads their weights and changes nothing.
 
     Attributes:
         names: The probes that are on.
+        basis: The group's irreps.
     """
 
     def __init__(self, trials: Sequence[Trial], weights: Tensor, names: Sequence[str]) -> None:
@@ -56,25 +61,44 @@ class Recorder:
             for one in trials
         ]
         self._pairs = TrainingPairs.of(group.order, samples, weights)
-        self._basis = IrrepBasis.of(group, weights)
-        ridge = [one.n_train * one.weight_decay / 2 for one in trials]
+        self.basis = IrrepBasis.of(group, weights)
+        ridge = [
+            one.n_train * one.weight_decay / 2 if one.optimizer in _COUPLED else 0.0
+            for one in trials
+        ]
         self._ridge = torch.tensor(ridge, device=weights.device, dtype=weights.dtype)
         self._before = self._parts(weights)[0].clone()
-        self._step = 0
+        self._steps = torch.zeros_like(self._ridge)
 
-    def measure(self, step: int, weights: Tensor) -> list[Measured]:
-        """The indicators of all trials.
+    def look(self, weights: Tensor, places: Sequence[int] | None = None) -> Snapshot:
+        """The weights as probes see them.
+
+        Args:
+            weights: (…, 3M, K), now; they must not change before they are measured.
+            places: Of the trials that are looked at, ascending; by default all.
+        """
+        W, V = self._parts(weights)
+        if places is None or len(places) == len(W):
+            return Snapshot(self._pairs, self.basis, W, V, self._ridge)
+        some = list(places)
+        pairs = self._pairs.keep(some)
+        return Snapshot(pairs, self.basis, W[some], V[some], self._ridge[some])
+
+    def measure(
+        self, step: int, snapshot: Snapshot, places: Sequence[int] | None = None
+    ) -> list[Measured]:
+        """The indicators of all trials, or some.
 
         Args:
             step: Updates made, more than at the measurement before.
-            weights: (…, 3M, K), now.
+            snapshot: As `look` gives it.
+            places: Given to it.
         """
-        W, V = self._parts(weights)
-        snapshot = Snapshot(self._pairs, self._basis, W, V, self._ridge)
-        found: dict[str, Tensor] = {}
+        W, found = snapshot.W, dict[str, Tensor]()
         if "stages" in self.names:
-            found |= stage_indicators(snapshot, self._before, step - self._step)
-            self._before, self._step = W.clone(), step
+            some = list(range(len(self._ridge)) if places is None else places)
+            found |= stage_indicators(snapshot, self._before[some], step - self._steps[some])
+            self._before[some], self._steps[some] = W, float(step)
         for name, probe in _OF_SNAPSHOT.items():
             if name in self.names:
                 found |= probe(snapshot)
@@ -85,6 +109,7 @@ class Recorder:
         """Forget all trials but some, by their places."""
         self._pairs = self._pairs.keep(alive)
         self._ridge, self._before = self._ridge[alive], self._before[alive]
+        self._steps = self._steps[alive]
 
     def _parts(self, weights: Tensor) -> tuple[Tensor, Tensor]:
         M, K = self._pairs.M, weights.shape[-1]

@@ -178,10 +178,10 @@ class Snapshot:
 
     @cached_property
     def factor(self) -> Tensor:
-        """(B, S, S) float64, the Cholesky factor of `gram` + ηI."""
+        """(B, S, S) float64, the Cholesky factor of `gram` + ηI; NaN where there is none."""
         identity = torch.eye(self.gram.shape[1], dtype=torch.float64, device=self.W.device)
-        factor: Tensor = torch.linalg.cholesky(self.gram + self.eta * identity)
-        return factor
+        factor, failed = torch.linalg.cholesky_ex(self.gram + self.eta * identity)
+        return torch.where(failed[:, None, None] > 0, torch.nan, factor)
 
     @cached_property
     def powers(self) -> Tensor:

@@ -89,13 +89,13 @@ def stage_starts(steps: Sequence[int], labels: Sequence[Stage]) -> dict[Stage, i
     return starts
 
 
-def stage_indicators(snapshot: Snapshot, before: Tensor, steps: int) -> dict[str, Tensor]:
+def stage_indicators(snapshot: Snapshot, before: Tensor, steps: Tensor | int) -> dict[str, Tensor]:
     """The indicators of every trial.
 
     Args:
         snapshot: The weights.
         before: (B, 2M, K), W at the measurement before.
-        steps: How many steps ago that was.
+        steps: How many steps ago that was; (B,) where trials differ.
 
     Returns:
         (B,) each: W_norm, V_norm, W_grad_norm and V_grad_norm (Frobenius), W_change (‖ΔW‖ a step

@@ -1,0 +1,5 @@
+"""The paper's figures made again: one spec each, its statements judged by our numbers."""
+
+from analysis.paper.gallery import gallery_text, write_gallery, write_page
+
+__all__ = ["gallery_text", "write_gallery", "write_page"]

@@ -1,0 +1,88 @@
+"""The figures that are made again: their specs, what is reduced, who draws and judges them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from analysis.paper import boundaries, shares, trainings
+from analysis.paper.numbers import Numbers
+from analysis.paper.statements import Statement
+
+LI2 = "arXiv 2509.21519"
+
+
+@dataclass(frozen=True)
+class PaperFigure:
+    """One figure of a paper.
+
+    Attributes:
+        key: Its name in addresses and files.
+        title: What it is called and shows.
+        source: The paper.
+        spec: Name of the spec's file in specs/paper/ and specs/paper/full/.
+        setting: The paper's.
+        reduced: What the reduced grid changes.
+        curves: Columns of the curves that it shows.
+        draw: Figures by name.
+        judge: The paper's statements, judged.
+    """
+
+    key: str
+    title: str
+    source: str
+    spec: str
+    setting: str
+    reduced: str
+    draw: Callable[[Numbers], dict[str, Figure]]
+    judge: Callable[[Numbers], list[Statement]]
+    curves: tuple[str, ...] = ()
+
+
+_FIGURE_5 = "lr 5e-4, weight decay 2e-4, K 2048, Adam, 20 seeds; steps not told"
+_REDUCED_5 = "lr 5e-3, weight decay 4e-4, K 256 (512 at M = 71), 4,000 steps, 3 seeds"
+
+
+def _boundary(panel: str, words: str, spec: str) -> PaperFigure:
+    return PaperFigure(
+        f"figure05{panel}", f"Figure 5, {words}: test accuracy over order and share of pairs",
+        LI2, spec, _FIGURE_5, _REDUCED_5, boundaries.draw, boundaries.judge,
+    )  # fmt: skip
+
+
+FIGURES = (
+    _boundary("a", "prime orders", "figure05a_primes"),
+    _boundary("b", "composite orders", "figure05b_composites"),
+    _boundary("c", "products of cyclic groups", "figure05c_products"),
+    _boundary("d", "non-abelian groups with max d_k = 2", "figure05d_nonabelian"),
+    PaperFigure(
+        "figure06", "Figure 6: generalizing and memorizing runs by learning rate", LI2, "figure06",
+        "M 23, 71, 127, K 1024, 15 seeds",
+        "M 23, 41, K 256, lr 2e-3 to 5e-2, weight decay 2e-4, 4,000 steps, 6 seeds",
+        shares.draw, shares.judge,
+    ),
+    PaperFigure(
+        "figure08", "Figure 8: Adam and Muon where neurons are few", LI2, "figure08",
+        "M 71, small K", "M 71, 60 % of the pairs, 1,500 steps, three learning rates, 2 seeds",
+        trainings.draw_widths, trainings.judge_widths,
+    ),
+    PaperFigure(
+        "figure09", "Figures 9, 16 and 17: deeper nets, zero-init", LI2, "figure09",
+        "2 to 4 layers, ReLU, MSE; M 41, 89, 127, K 2048, weight decay 1e-4",
+        "M 23, K 256, lr 1e-3, weight decay 5e-4, 3,000 steps, 3 seeds",
+        trainings.draw_depth, trainings.judge_depth, trainings.SHOWN,
+    ),
+    PaperFigure(
+        "figure10", "Figures 10 to 13: real weights, complex weights, V solved", LI2, "figure10",
+        "M 23, 41, 89, 127, K 256, lr 5e-3, weight decay 5e-5, 80 % of the pairs, Adam, 5 seeds",
+        "M 23, 41, 1,500 steps",
+        trainings.draw_weights, trainings.judge_weights, trainings.SHOWN,
+    ),
+    PaperFigure(
+        "figure14", "Figures 14 and 15: zero-init of V", LI2, "figure14",
+        "M 41, 89, 127, K 1024, lr 5e-3, weight decay 5e-5, square, MSE",
+        "M 23, 41, K 512, 2,000 steps, 3 seeds",
+        trainings.draw_zero_init, trainings.judge_zero_init, trainings.SHOWN,
+    ),
+)  # fmt: skip
+"""In the order of the paper."""

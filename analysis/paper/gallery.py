@@ -1,0 +1,135 @@
+"""A page of the paper's figures beside ours, and the files that the gallery keeps."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import jinja2
+from matplotlib.figure import Figure
+
+from analysis.figures.style import save, styled
+from analysis.paper.catalogue import FIGURES, PaperFigure
+from analysis.paper.numbers import Numbers, measured
+from analysis.paper.statements import Statement
+from analysis.report.render import write
+from sweeper.store.provenance import code_version
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure as the page has it.
+
+    Attributes:
+        figure: Which.
+        full: Whether its full grid was run, not the reduced one.
+        runs: How many.
+        statements: Judged.
+        images: Ours, as data addresses or paths, by name.
+    """
+
+    figure: PaperFigure
+    full: bool
+    runs: int
+    statements: list[Statement]
+    images: dict[str, str]
+
+    @property
+    def command(self) -> str:
+        """What makes its sweep."""
+        folder = "specs/paper/full" if self.full else "specs/paper"
+        return f"sweeper run {folder}/{self.figure.spec}.yaml --results results/paper"
+
+
+def write_page(results: str, out: Path) -> tuple[Path, list[str]]:
+    """Write one HTML file of all figures whose sweeps have records.
+
+    Args:
+        results: Where the results folders lie; a folder that ends in "_full" comes before the
+            reduced one.
+        out: The file.
+
+    Returns:
+        The file, and the specs that have no records yet.
+
+    Raises:
+        ResultsError: A shard cannot be read; the message names it.
+        LookupError: No sweep has records.
+    """
+    shown, missing = [], []
+    for figure in FIGURES:
+        try:
+            numbers = measured(results, figure.spec, figure.curves)
+        except LookupError:
+            missing.append(figure.spec)
+            continue
+        images = {name: _address(image) for name, image in figure.draw(numbers).items()}
+        shown.append(_shown(figure, numbers, images))
+    if not shown:
+        raise LookupError(results)
+    return write(_rendered("paper.html.j2", shown, missing), out), missing
+
+
+def write_gallery(results: str, folder: Path) -> Iterator[Path]:
+    """Keep figures as PNG, their numbers as Parquet, and a page of Markdown that shows them.
+
+    Figures whose sweep has no records keep what the folder has of them.
+
+    Args:
+        results: As for `write_page`.
+        folder: Such as docs/gallery.
+    """
+    for figure in FIGURES:
+        try:
+            numbers = measured(results, figure.spec, figure.curves)
+        except LookupError:
+            continue
+        numbers.keep(folder / "numbers", figure.spec)
+        for name, image in figure.draw(numbers).items():
+            yield save(image, folder / f"{figure.key}_{name}.png")
+    yield write(gallery_text(folder), folder / "README.md")
+
+
+def gallery_text(folder: Path) -> str:
+    """The page of a gallery, from its numbers alone."""
+    shown = []
+    for figure in FIGURES:
+        try:
+            numbers = Numbers.kept(folder / "numbers", figure.spec)
+        except FileNotFoundError:
+            continue
+        names = sorted(path.name for path in folder.glob(f"{figure.key}_*.png"))
+        images = {name.removeprefix(f"{figure.key}_").removesuffix(".png"): name for name in names}
+        shown.append(_shown(figure, numbers, images))
+    return _rendered("gallery.md.j2", shown, [])
+
+
+def _shown(figure: PaperFigure, numbers: Numbers, images: dict[str, str]) -> Shown:
+    records = numbers.records
+    full = bool(records["sweep"].str.endswith("_full").all())
+    return Shown(figure, full, len(records), figure.judge(numbers), images)
+
+
+def _address(figure: Figure) -> str:
+    """A figure as a data address."""
+    buffer = io.BytesIO()
+    with styled():
+        figure.savefig(buffer, format="png", dpi=160)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _rendered(name: str, shown: Sequence[Shown], missing: Sequence[str]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_text), autoescape=name.endswith("html.j2"),
+        undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )  # fmt: skip
+    return environment.get_template(name).render(
+        shown=shown, missing=missing, version=code_version()
+    )
+
+
+def _text(name: str) -> str:
+    return files("analysis.paper").joinpath("page", name).read_text(encoding="utf-8")

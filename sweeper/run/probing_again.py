@@ -1,0 +1,68 @@
+"""Trials that were finished before their probes were on: trained again, for their probes alone."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sweeper.run.agenda import among, missing, open_agenda
+from sweeper.run.packs import Pack, estimated_seconds, make_packs
+from sweeper.spec.sweep import Sweep
+from sweeper.store.records import Outcome
+from sweeper.store.results import ResultsFolder
+
+
+class ProbingAgain:
+    """Trials that have a record, and no measurements by all the probes that their spec names.
+
+    Attributes:
+        differing: Trials of this run that ended at another step or with another outcome than their
+            records: of another device, or other libraries.
+    """
+
+    unit = "trials with probes"
+
+    def __init__(self, sweep: Sweep, folder: ResultsFolder) -> None:
+        """Take what can be probed.
+
+        Args:
+            sweep: Of a spec with probes.
+            folder: Its results.
+        """
+        scope = open_agenda(sweep, folder).scope
+        records = folder.records(["fingerprint", "outcome", "final_step"])
+        records = records.filter(pc.not_equal(records["outcome"], Outcome.FAILED))
+        self.scope = scope.filter(among(scope, records["fingerprint"]))
+        self.plan = unprobed(self.scope, sweep, folder)
+        self.total = self.scope.num_rows
+        self.finished = self.total - self.plan.num_rows
+        self.done = not self.plan.num_rows
+        self.differing = 0
+        self._known = records.filter(among(records, self.plan["fingerprint"]))
+        self._seconds = estimated_seconds(self.plan)
+        self.cost = float(self._seconds.sum())
+        self._resources = sweep.spec.resources
+
+    def more(self, workers: int) -> list[Pack]:
+        """All packs, once."""
+        if self.done:
+            return []
+        self.done = True
+        on_gpu = self._resources.on_gpu
+        return make_packs(self.plan, workers, on_gpu, self._resources.pack_size)
+
+    def learn(self, rows: list[int], records: pa.Table) -> None:
+        """Count them, and compare them with their records."""
+        self.finished += len(rows)
+        self.cost -= float(self._seconds[rows].sum())
+        again = records.select(self._known.column_names)
+        same = again.join(self._known, self._known.column_names, join_type="inner")
+        self.differing += again.num_rows - same.num_rows
+
+
+def unprobed(plan: pa.Table, sweep: Sweep, folder: ResultsFolder) -> pa.Table:
+    """The rows of a plan of which not all that the sweep's probes measure is in its results."""
+    if sweep.spec.probing is None:
+        return plan.slice(0, 0)
+    probed = folder.probes(["fingerprint", "probes"])
+    for name in sweep.spec.probing.measure:
+        probed = probed.filter(pc.match_substring_regex(probed["probes"], rf"\b{name}\b"))
+    return missing(plan, probed)

@@ -1,0 +1,221 @@
+"""Whole sweeps with probes: what is kept beside the records, whatever happens on the way."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from sweeper.learn.train import train
+from sweeper.spec.probes import Probes
+from sweeper.spec.sweep import open_sweep
+from sweeper.spec.trial import trials
+from sweeper.store.probes import PROBE_SCHEMA, RECORD_COLUMNS, probes_table, record_columns
+from sweeper.store.results import ResultsError, ResultsFolder
+from tests.commands import called
+from tests.run.sweeps import MEDIUM, inline, records, run, start, table, wait_for_records
+
+NAMES = "stages, gradient, energy, irreps, interaction, algebra"
+ON = f"probes: {{measure: [{NAMES}], every: 2, neurons: 6, frames: 3}}\n"
+SPENT = ["probe_s"]
+
+
+@pytest.fixture
+def probed_spec(small_spec: Path) -> Path:
+    small_spec.write_text(small_spec.read_text() + ON)
+    return small_spec
+
+
+def folder_of(spec: Path, results: str = "results") -> ResultsFolder:
+    return ResultsFolder.at(spec.parent / results / spec.stem)
+
+
+def probes(spec: Path, results: str = "results") -> pa.Table:
+    """Of all trials, in order, but for the time that they took."""
+    return folder_of(spec, results).probes().sort_by("fingerprint").drop_columns(SPENT)
+
+
+def expected(spec: Path) -> pa.Table:
+    """What training gives in this process, no store or executor between."""
+    sweep = open_sweep(spec)
+    found = [
+        result.probed | {"probe_s": 0.0}
+        for one in trials(sweep.plan)
+        for ended in train([one], probes=sweep.spec.probing)
+        for result in ended
+        if result.probed
+    ]
+    return probes_table(found).sort_by("fingerprint").drop_columns(SPENT)
+
+
+def same(found: pa.Table, other: pa.Table) -> None:
+    """Equal, NaN and all."""
+    assert found.schema.equals(other.schema, check_metadata=True)
+    pd.testing.assert_frame_equal(found.to_pandas(), other.to_pandas(), check_exact=True)
+
+
+def test_a_sweep_inline_keeps_what_training_measures(probed_spec: Path) -> None:
+    inline(probed_spec)
+    kept = probes(probed_spec)
+    assert kept.num_rows == 12
+    same(kept, expected(probed_spec))
+    rows = {row["fingerprint"]: row for row in folder_of(probed_spec).probes().to_pylist()}
+    for record in folder_of(probed_spec).records().to_pylist():
+        said = record_columns(rows[record["fingerprint"]])
+        assert {one.name: record[one.name] for one in RECORD_COLUMNS} == said
+        assert said["probes"] == NAMES.replace(",", "")
+        assert 0 < said["probe_s"] < record["wall_time_s"]
+        assert said["irreps_covered"] == rows[record["fingerprint"]]["irreps_covered"][-1]
+        assert json.loads(said["solution"]).keys() == {"orders", "forms", "error", "loss"}
+
+
+def test_probes_under_ray_are_those_of_one_process_and_change_no_record(
+    probed_spec: Path,
+) -> None:
+    run(probed_spec, "--workers", "2", "--pack-size", "3")
+    same(probes(probed_spec), expected(probed_spec))
+    probed_spec.write_text(probed_spec.read_text().replace(ON, ""))
+    inline(probed_spec, "--results", str(probed_spec.parent / "without"))
+    assert not (probed_spec.parent / "without" / "small" / "probes").exists()
+    own = [one.name for one in RECORD_COLUMNS]
+    pd.testing.assert_frame_equal(
+        table(probed_spec).drop(columns=own),
+        table(probed_spec, "without").drop(columns=own),
+        check_exact=True,
+    )
+    assert set(table(probed_spec, "without")["probes"]) == {""}
+
+
+def test_a_killed_driver_leaves_no_record_without_its_probes(tmp_path: Path) -> None:
+    spec = tmp_path / "medium.yaml"
+    spec.write_text(MEDIUM + "probes: [stages, irreps]\n")
+    process = start(spec, "--executor", "inline")
+    wait_for_records(spec, 1, process)
+    time.sleep(0.7)
+    process.kill()
+    process.communicate()
+    kept = set(records(spec).index)
+    assert 0 < len(kept) < 36
+    assert kept == set(folder_of(spec).probes(["fingerprint"])["fingerprint"].to_pylist())
+    inline(spec, "--max-trials", "2")
+    known = set(records(spec).index)
+    assert len(known) == len(kept) + 2
+    assert known == set(folder_of(spec).probes(["fingerprint"])["fingerprint"].to_pylist())
+
+
+def test_probes_whose_records_were_never_written_do_not_count(probed_spec: Path) -> None:
+    """As after a kill between the two: they are measured again, and count once."""
+    inline(probed_spec)
+    folder = Path(folder_of(probed_spec).path)
+    (shard, *_) = sorted((folder / "records").iterdir())
+    lost = pq.read_table(shard)["fingerprint"].to_pylist()
+    shard.unlink()
+    assert not set(lost) & set(probes(probed_spec)["fingerprint"].to_pylist())
+    inline(probed_spec)
+    assert len(records(probed_spec)) == 12
+    same(probes(probed_spec), expected(probed_spec))
+
+
+def test_finished_trials_are_probed_and_their_records_stay(small_spec: Path) -> None:
+    inline(small_spec)
+    before = records(small_spec)
+    said = inline(small_spec, "--probe-finished", code=2)
+    assert f"--probe-finished: {small_spec} names no probes" in said
+    small_spec.write_text(small_spec.read_text() + "probes: [stages]\n")
+    assert "0 trials run" in inline(small_spec)
+    planned = ["plan", small_spec, "--results", small_spec.parent / "results", "--no-calibration"]
+    said = called(*planned).output
+    assert "probes are on: stages" in said
+    assert "12 trials have records but no probes, or not all of these" in said
+    said = inline(small_spec, "--probe-finished", "--max-trials", "5")
+    assert "5 trials run" in said
+    assert "5 of 12 trials with probes done" in said
+    assert json.loads(called(*planned, "--json").output)["unprobed"] == 7
+    assert "7 trials run" in inline(small_spec, "--probe-finished")
+    assert "ended otherwise" not in said
+    same(probes(small_spec), expected(small_spec))
+    small_spec.write_text(small_spec.read_text().replace("[stages]", "[stages, energy]"))
+    assert json.loads(called(*planned, "--json").output)["unprobed"] == 12
+    run(small_spec, "--workers", "2", "--probe-finished")  # the later measurement counts
+    same(probes(small_spec), expected(small_spec))
+    assert "0 trials run" in inline(small_spec, "--probe-finished")
+    pd.testing.assert_frame_equal(records(small_spec), before)
+
+
+def test_trials_that_end_otherwise_than_their_records_are_told(small_spec: Path) -> None:
+    inline(small_spec)
+    for shard in (Path(folder_of(small_spec).path) / "records").iterdir():
+        whole = pq.read_table(shard)
+        place = whole.column_names.index("final_step")
+        moved = pa.chunked_array([[step + 1 for step in whole["final_step"].to_pylist()]])
+        pq.write_table(whole.set_column(place, whole.schema.field(place), moved), shard)
+    small_spec.write_text(small_spec.read_text() + "probes: [stages]\n")
+    said = inline(small_spec, "--probe-finished")
+    assert "12 of the 12 ended otherwise than their records" in said
+
+
+def test_records_are_taken_over_with_their_probes(probed_spec: Path) -> None:
+    inline(probed_spec, "--results", str(probed_spec.parent / "away"))
+    source = probed_spec.parent / "away" / "small"
+    probed_spec.write_text(probed_spec.read_text() + f"reuse: ['{source}']\n")
+    assert "12 records taken over" in inline(probed_spec)
+    same(probes(probed_spec), probes(probed_spec, "away"))
+
+
+def test_the_plan_says_what_probes_cost(probed_spec: Path) -> None:
+    words = ["plan", probed_spec, "--results", probed_spec.parent / "results", "--json"]
+    found = json.loads(called(*words, "--executor", "inline").output)
+    assert found["probes"] == NAMES.split(", ")
+    assert 0.02 < found["forecast"]["probe_share"] < 0.95
+    probed_spec.write_text(probed_spec.read_text().replace(ON, ""))
+    found = json.loads(called(*words, "--executor", "inline").output)
+    assert found["probes"] == []
+    assert found["forecast"]["probe_share"] == 0
+
+
+def test_folders_of_before_there_were_probes_open(probed_spec: Path) -> None:
+    """Their records lack the columns, and have what says that there were none."""
+    plain = probed_spec.read_text().replace(ON, "")
+    probed_spec.write_text(plain)
+    inline(probed_spec)
+    now = records(probed_spec)
+    folder = Path(folder_of(probed_spec).path)
+    own = [one.name for one in RECORD_COLUMNS]
+    for kind in ("records", "curves"):
+        for shard in (folder / kind).iterdir():
+            old = pq.read_table(shard)
+            old = old.drop_columns(own) if kind == "records" else old
+            pq.write_table(old.replace_schema_metadata({f"sweeper.{kind}": "5"}), shard)
+    pd.testing.assert_frame_equal(records(probed_spec), now)
+    assert folder_of(probed_spec).probes().num_rows == 0
+    assert "0 trials run" in inline(probed_spec)
+    probed_spec.write_text(plain + ON)
+    assert "12 trials run" in inline(probed_spec, "--probe-finished")
+    same(probes(probed_spec), expected(probed_spec))
+
+
+def test_probes_of_another_version_are_refused_by_name(probed_spec: Path) -> None:
+    inline(probed_spec)
+    (shard, *others) = sorted((Path(folder_of(probed_spec).path) / "probes").iterdir())
+    for other in others:
+        other.unlink()
+    shutil.copy(shard, shard.with_suffix(".aside"))
+    table = pq.read_table(shard)
+    pq.write_table(table.replace_schema_metadata({"sweeper.probes": "9"}), shard)
+    with pytest.raises(ResultsError) as caught:
+        folder_of(probed_spec).probes()
+    assert str(caught.value) == f"{shard}: schema version 9; this sweeper reads 1"
+    assert table.schema.equals(PROBE_SCHEMA)
+
+
+def test_options_reach_the_workers(probed_spec: Path) -> None:
+    inline(probed_spec)
+    found = folder_of(probed_spec).probes()
+    asked = open_sweep(probed_spec).spec.probing
+    assert isinstance(asked, Probes)
+    assert {len(neurons) for neurons in found["neuron"].to_pylist()} == {asked.neurons}
+    assert max(len(steps) for steps in found["frame_step"].to_pylist()) <= asked.frames + 1

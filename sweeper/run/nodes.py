@@ -99,7 +99,9 @@ def shares_of(job: Job) -> Shares:
     """
     shapes, largest = largest_of_shapes(job.plan)
     sizes = pack_sizes(job.resources.pack_size)
-    needed = ray.get(ray.remote(num_cpus=0)(estimates).remote(largest, sizes, dict(job.modules)))
+    node = next(node for node in live_nodes() if node.room(job.resources))
+    estimate = ray.remote(num_cpus=0)(estimates).options(scheduling_strategy=_on(node))
+    needed = ray.get(estimate.remote(largest, sizes, dict(job.modules)))
     card = 1e9 * job.resources.gpu_memory_gb if job.resources.gpu_memory_gb else _smallest_card()
     table = [[share_of(one, card) for one in row] for row in needed]
     return Shares(shapes, sizes, np.array(table))
@@ -107,18 +109,16 @@ def shares_of(job: Job) -> Shares:
 
 def _smallest_card() -> float:
     """Memory of the smallest card of all nodes with any, in bytes."""
-    having = [node for node in live_nodes() if node.resources.get("GPU", 0)]
-    from sweeper.learn.train import card_bytes
 
+    def card_bytes() -> float | None:  # where torch may be loaded: not here
+        from sweeper.learn.train import card_bytes
+
+        return card_bytes()
+
+    having = [node for node in live_nodes() if node.resources.get("GPU", 0)]
     ask = ray.remote(num_cpus=0, num_gpus=LEAST_SHARE)(card_bytes)
-    cards: list[Any] = ray.get(
-        [
-            ask.options(
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)
-            ).remote()
-            for node in having
-        ]
-    )
+    asked = [ask.options(scheduling_strategy=_on(node)).remote() for node in having]
+    cards: list[Any] = ray.get(asked)
     blind = [node.name for node, card in zip(having, cards, strict=True) if card is None]
     if blind or not cards:
         raise ExecutorError(
@@ -140,12 +140,7 @@ def check_nodes(resources: Resources, modules: Mapping[str, str]) -> None:
     """
     nodes = [node for node in live_nodes() if node.room(resources)]
     probe = ray.remote(num_cpus=0, max_retries=1)(_probe())
-    asked = [
-        probe.options(
-            scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)
-        ).remote(dict(modules))
-        for node in nodes
-    ]
+    asked = [probe.options(scheduling_strategy=_on(node)).remote(dict(modules)) for node in nodes]
     ray.wait(asked, num_returns=len(asked), timeout=ANSWER_SECONDS)
     ours = {
         "python": ".".join(platform.python_version_tuple()[:2]),
@@ -161,6 +156,10 @@ def check_nodes(resources: Resources, modules: Mapping[str, str]) -> None:
     if problems:
         lines = "\n".join(problems)
         raise ExecutorError(f"not all nodes of the cluster can run this sweep:\n{lines}")
+
+
+def _on(node: Node) -> NodeAffinitySchedulingStrategy:
+    return NodeAffinitySchedulingStrategy(node.node_id, soft=False)
 
 
 def _problems(answer: Any, ours: Mapping[str, str]) -> list[str]:  # noqa: ANN401

@@ -1,6 +1,7 @@
 # make demo    a sweep, its tables, figures and report, in results/quickstart/
 # make test    lint, types and the fast tests, JOBS=2 files at a time; make test-slow adds the slow ones
 # make browser Chromium for the tests of the report, from apt; without one they are skipped
+# make docs    the documentation as a site, in build/site; warnings are errors
 # make example   run docs/example.ipynb again, and keep its outputs
 # make bench   what is measured against other ways and the machine, in results/bench/;
 #              make bench BENCH="--only engine" measures less, see python -m benchmarks --help
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SIDE_BY_SIDE := --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-slow browser example bench paper calibrate lint format clean
+.PHONY: demo test test-slow browser docs example bench paper calibrate lint format clean
 .DELETE_ON_ERROR:
 
 demo: $(STAMP)
@@ -44,6 +45,10 @@ browser:
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; \
 	else echo "Install Chromium, or the tests of the report in a browser are skipped"; fi
+
+docs: $(STAMP)
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going --doctree-dir build/doctrees docs build/site
+	@echo "Open build/site/index.html in a browser"
 
 example: $(STAMP)
 	$(BIN)/python docs/run_example.py

@@ -1,4 +1,4 @@
-"""The example runs, its committed outputs are those of the code, and so does the README's."""
+"""The example runs, its committed outputs are those of the code, and so does the tutorial's."""
 
 import ast
 import base64
@@ -62,15 +62,14 @@ def test_the_example_is_as_long_as_it_says(
     assert Path(ROOT / "docs" / "example.ipynb").stat().st_size < 300_000
 
 
-def test_the_readme_goes_the_same_way(
+def test_the_tutorial_goes_the_same_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "quickstart").symlink_to(ROOT / "docs" / "measured" / "quickstart")
     monkeypatch.chdir(tmp_path)
-    (code,) = re.findall(
-        r"^In Python.*?\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.M | re.S
-    )
+    page = ROOT / "docs" / "tutorial" / "from-spec-to-law.md"
+    (code,) = re.findall(r"^```python\n(.*?)```", page.read_text(), re.M | re.S)
     assert len(code.strip().splitlines()) <= 12
     exec(code, {})
     assert "local exponent β = 1.27 (1.18 to 1.35)" in capsys.readouterr().out

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from analysis.paper import boundaries, shares, trainings
+from analysis.paper import boundaries, emergence, shares, trainings
 from analysis.paper.numbers import Numbers
 from analysis.paper.statements import Statement
 
@@ -24,6 +24,7 @@ class PaperFigure:
         setting: The paper's.
         reduced: What the reduced grid changes.
         curves: Columns of the curves that it shows.
+        probes: Columns of the probes that it shows.
         draw: Figures by name.
         judge: The paper's statements, judged.
     """
@@ -37,6 +38,7 @@ class PaperFigure:
     draw: Callable[[Numbers], dict[str, Figure]]
     judge: Callable[[Numbers], list[Statement]]
     curves: tuple[str, ...] = ()
+    probes: tuple[str, ...] = ()
 
 
 _FIGURE_5 = "lr 5e-4, weight decay 2e-4, K 2048, Adam, 20 seeds; steps not told"
@@ -51,6 +53,12 @@ def _boundary(panel: str, words: str, spec: str) -> PaperFigure:
 
 
 FIGURES = (
+    PaperFigure(
+        "figure03", "Figure 3: the gradient that reaches the features", LI2, "figure03",
+        "M 71, K 2048, n 2016, weight decay 2e-4 and 0, 15 seeds",
+        "the same M, K and n; lr 5e-3, 800 steps, 2 seeds",
+        emergence.draw_gradient, emergence.judge_gradient, ("test_accuracy",), emergence.GRADIENT,
+    ),
     _boundary("a", "prime orders", "figure05a_primes"),
     _boundary("b", "composite orders", "figure05b_composites"),
     _boundary("c", "products of cyclic groups", "figure05c_products"),
@@ -60,6 +68,12 @@ FIGURES = (
         "M 23, 71, 127, K 1024, 15 seeds",
         "M 23, 41, K 256, lr 2e-3 to 5e-2, weight decay 2e-4, 4,000 steps, 6 seeds",
         shares.draw, shares.judge,
+    ),
+    PaperFigure(
+        "figure07", "Figure 7: the energy of learned features near the boundary", LI2, "figure07",
+        "M 127, n 3225, lr 1e-3, 2e-3 and 5e-3",
+        "M 23, n 176 to 199 (2.4 to 2.8 M log M), K 256, lr 1e-3 to 1e-1, 4,000 steps, 3 seeds",
+        emergence.draw_energy, emergence.judge_energy, (), emergence.HEIGHT,
     ),
     PaperFigure(
         "figure08", "Figure 8: Adam and Muon where neurons are few", LI2, "figure08",

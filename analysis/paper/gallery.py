@@ -61,7 +61,7 @@ def write_page(results: str, out: Path) -> tuple[Path, list[str]]:
     shown, missing = [], []
     for figure in FIGURES:
         try:
-            numbers = measured(results, figure.spec, figure.curves)
+            numbers = measured(results, figure.spec, figure.curves, figure.probes)
         except LookupError:
             missing.append(figure.spec)
             continue
@@ -83,7 +83,7 @@ def write_gallery(results: str, folder: Path) -> Iterator[Path]:
     """
     for figure in FIGURES:
         try:
-            numbers = measured(results, figure.spec, figure.curves)
+            numbers = measured(results, figure.spec, figure.curves, figure.probes)
         except LookupError:
             continue
         numbers.keep(folder / "numbers", figure.spec)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.dynamics import load_probes
 from analysis.loading import load, load_curves
 from sweeper.store.results import ResultsFolder
 
@@ -23,10 +24,12 @@ class Numbers:
     Attributes:
         records: Of its sweep; provenance left out.
         curves: Of the same, if the figure shows any.
+        probes: Of the same, if the figure shows any.
     """
 
     records: pd.DataFrame
     curves: pd.DataFrame | None = None
+    probes: pd.DataFrame | None = None
 
     def keep(self, folder: Path, spec: str) -> None:
         """Write them as Parquet, one file a table."""
@@ -56,7 +59,9 @@ class Numbers:
 _TABLES = [one.name for one in fields(Numbers)]
 
 
-def measured(results: str, spec: str, curves: Sequence[str] = ()) -> Numbers:
+def measured(
+    results: str, spec: str, curves: Sequence[str] = (), probes: Sequence[str] = ()
+) -> Numbers:
     """The numbers of a finished sweep.
 
     Args:
@@ -64,6 +69,7 @@ def measured(results: str, spec: str, curves: Sequence[str] = ()) -> Numbers:
         spec: Name of the spec's file, which is that of the folder; one that ends in "_full", of
             the full grid, comes first.
         curves: Columns of the curves to keep.
+        probes: Columns of the probes to keep.
 
     Raises:
         ResultsError: A shard cannot be read; the message names it.
@@ -77,6 +83,7 @@ def measured(results: str, spec: str, curves: Sequence[str] = ()) -> Numbers:
     return Numbers(
         load(place).drop(columns=_PROVENANCE),
         load_curves(place)[["fingerprint", "step", *curves]] if curves else None,
+        load_probes(place)[["fingerprint", "step", *probes]] if probes else None,
     )
 
 

@@ -74,6 +74,20 @@ def mean_of(values: ArrayLike, logarithms: bool = False) -> Mean:
     return Mean(centre, low, high, count)
 
 
+def ratio_of(logs: ArrayLike, others: ArrayLike) -> Mean:
+    """Geometric mean of some values over that of others, independent of them, by Welch's interval.
+
+    Args:
+        logs: Logarithms, two at least.
+        others: As many or not, two at least.
+    """
+    found = stats.ttest_ind(logs, others, equal_var=False)
+    interval = found.confidence_interval(0.95)
+    centre = np.asarray(logs, float).mean() - np.asarray(others, float).mean()
+    low, value, high = np.exp([interval.low, centre, interval.high]).tolist()
+    return Mean(value, low, high, np.size(logs) + np.size(others))
+
+
 def compared(mean: Mean, with_value: float, above: bool) -> Agreement:
     """Whether a mean lies on the stated side of a value, beyond its interval.
 

@@ -65,7 +65,7 @@ class TrialResult:
         fit_step: First evaluated step with training accuracy ≥ 0.99, or None.
         generalization_step: First of the two evaluations that made it `generalized`, or None.
         n_test: Pairs that the test metrics are a mean over.
-        train_flops: Floating-point operations of the training steps (docs/glossary.md).
+        train_flops: Floating-point operations of the training steps (sweeper/store/columns.py).
         wall_time_s: Seconds that the trial took: set-up, steps, evaluations and probes; in a batch
             its share of them.
         setup_s: Of these, making the split, the weights and the buffers.
@@ -158,7 +158,7 @@ RECORD_SCHEMA = pa.schema(
     ],
     metadata={"sweeper.records": str(SCHEMA_VERSION)},
 )
-"""One row a trial. docs/glossary.md says what each column means."""
+"""One row a trial. sweeper/store/columns.py says what each column means."""
 
 CURVE_SCHEMA = pa.schema(
     [

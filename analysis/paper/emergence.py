@@ -1,0 +1,184 @@
+"""Figures 3 and 7: the gradient that reaches the features, and the energy they end with."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from analysis.figures.style import PANEL, styled
+from analysis.paper.numbers import Numbers
+from analysis.paper.statements import (
+    Agreement,
+    Statement,
+    compared,
+    counted,
+    mean_of,
+    ratio_of,
+)
+from sweeper.store.records import Outcome
+
+GRADIENT = ("grad_features",)
+HEIGHT = ("height",)
+"""Columns of the probes."""
+
+MUCH = 1.5
+"""From which ratio of energies on one is much higher."""
+_FEWEST = 3
+
+
+def draw_gradient(numbers: Numbers) -> dict[str, Figure]:
+    """Norm of the gradient at the features, and test accuracy, against the step."""
+    records = numbers.records
+    decays = sorted(records["weight_decay"].unique(), reverse=True)
+    assert numbers.curves is not None
+    assert numbers.probes is not None
+    with styled():
+        figure = Figure(figsize=(PANEL[0] + 0.6, 1.6 * PANEL[1]), layout="constrained")
+        above, below = figure.subplots(2, 1, sharex=True)
+        for decay, colour in zip(decays, sns.color_palette("colorblind"), strict=False):
+            runs = records.loc[records["weight_decay"] == decay, "fingerprint"]
+            label = f"weight decay {decay:g}" if decay else "no weight decay"
+            for axes, table, column in (
+                (above, numbers.probes, "grad_features"),
+                (below, numbers.curves, "test_accuracy"),
+            ):
+                seen = table[table["fingerprint"].isin(runs)].groupby("step")[column]
+                axes.plot(seen.median(), color=colour, label=label)
+                axes.fill_between(
+                    seen.min().index, seen.min(), seen.max(), color=colour, alpha=0.15, linewidth=0
+                )
+        above.set_yscale("log")
+        above.set_ylabel("$\\|G_F\\|$, median and range")
+        above.legend()
+        below.set_xscale("log")
+        below.set_ylabel("test accuracy, median and range")
+        below.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        below.set_xlabel("step")
+        M, n = records[["group_order", "n_train"]].iloc[0]
+        above.set_title(f"$M = {M}$, $n = {n:,}$, $K = {records['hidden_size'].iloc[0]}$")
+        figure.align_ylabels()
+        return {"gradient": figure}
+
+
+def judge_gradient(numbers: Numbers) -> list[Statement]:
+    """Whether runs without weight decay lose the gradient at the features, and memorize."""
+    records = numbers.records
+    decayed = records["weight_decay"] > 0
+    grown = records["outcome"] == Outcome.GENERALIZED
+    with_it, without = grown[decayed].tolist(), grown[~decayed].tolist()
+    says = "With weight decay the net generalizes, without it does not."
+    statistic = f"{counted(with_it)} runs generalize with it, {counted(without)} without"
+    agrees = all(with_it) and not any(without)
+    why = "" if agrees else "enough pairs generalize here whatever the decay, or too few steps do"
+    outcome = Statement(
+        says, Agreement.AGREES if agrees else Agreement.DISAGREES, statistic, why
+    )  # fmt: skip
+    assert numbers.probes is not None
+    return [outcome, _vanishing(numbers.probes, records)]
+
+
+def _vanishing(probes: pd.DataFrame, records: pd.DataFrame) -> Statement:
+    """‖G_F‖ at the last measurement of each run over its largest."""
+    says = "Without weight decay the gradient at the features vanishes, with it some stays."
+    norms = probes.groupby("fingerprint")["grad_features"].agg(["last", "max"])
+    left = (norms["last"] / norms["max"]).map(np.log)
+    kept = records.set_index("fingerprint")["weight_decay"].reindex(left.index) > 0
+    with_it, without = (mean_of(left[rows], logarithms=True) for rows in (kept, ~kept))
+    ratio = np.log(without.value / with_it.value)
+    statistic = (
+        f"of its largest, {with_it.value:.2g} [{with_it.low:.2g}, {with_it.high:.2g}] is left with "
+        f"weight decay and {without.value:.2g} [{without.low:.2g}, {without.high:.2g}] without, 95 "
+        f"% over {with_it.count} and {without.count} runs"
+    )
+    apart = with_it.low > without.high or without.low > with_it.high
+    if not apart:
+        return Statement(says, Agreement.OPEN, statistic, "the intervals overlap")
+    found = Agreement.AGREES if ratio < 0 else Agreement.DISAGREES
+    why = "" if ratio < 0 else "what is left is more without it"
+    return Statement(says, found, statistic, why)
+
+
+def draw_energy(numbers: Numbers) -> dict[str, Figure]:
+    """Mean energy of the features at the end against the learning rate, one dot a run."""
+    runs = _ended(numbers)
+    with styled():
+        figure = Figure(figsize=(PANEL[0] + 0.6, PANEL[1]), layout="constrained")
+        axes = figure.subplots()
+        for outcome, colour in zip(Outcome, sns.color_palette("colorblind"), strict=False):
+            part = runs[runs["outcome"] == outcome]
+            if len(part):
+                axes.plot(part["learning_rate"], part["height"], "o", color=colour,
+                          markersize=5, alpha=0.8, label=str(outcome))  # fmt: skip
+        axes.axhline(0.5, color="0.3", linestyle="--", linewidth=1)
+        axes.annotate(
+            "a frequency, all pairs seen (Theorem 2)", (1.0, 0.5), (-4, 3), fontsize=8,
+            xycoords=axes.get_yaxis_transform(), textcoords="offset points", ha="right",
+        )  # fmt: skip
+        axes.set_xscale("log")
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("learning rate")
+        axes.set_ylabel("mean energy of the features, in $M/8$")
+        M, K = runs[["group_order", "hidden_size"]].iloc[0]
+        sizes = ", ".join(map(str, sorted(runs["n_train"].unique())))
+        axes.set_title(f"$M = {M}$, $n$ = {sizes}, $K = {K}$")
+        axes.legend()
+        return {"energy": figure}
+
+
+def judge_energy(numbers: Numbers) -> list[Statement]:
+    """Whether memorizing runs end higher, and whether large rates are those that memorize."""
+    runs = _ended(numbers)
+    height = np.log(runs["height"])
+    grown = runs["outcome"] == Outcome.GENERALIZED
+    says = "Near the boundary runs that memorize end at much higher energy than those that do not."
+    if min(grown.sum(), (~grown).sum()) < _FEWEST:
+        rest = f"{grown.sum()} of {len(runs)} runs generalize"
+        return [Statement(says, Agreement.OPEN, rest, "several of both kinds are needed")]
+    ratio = ratio_of(height[~grown], height[grown])
+    low, high = (np.exp(height[rows].mean()) for rows in (grown, ~grown))
+    statistic = (
+        f"{high:.2f} of M/8 for the {(~grown).sum()} runs that do not generalize, {low:.2f} for "
+        f"the {grown.sum()} that do: {ratio.between()} times (95 %); at least {MUCH} counts as much"
+    )
+    agreement = compared(ratio, MUCH, above=True)
+    if agreement is Agreement.DISAGREES and ratio.low > 1:
+        agreement = Agreement.OPEN
+    why = {
+        Agreement.AGREES: "",
+        Agreement.OPEN: "it is higher, but not by so much",
+        Agreement.DISAGREES: "it is not higher",
+    }[agreement]
+    return [Statement(says, agreement, statistic, why), _memorizing_rates(runs)]
+
+
+def _memorizing_rates(runs: pd.DataFrame) -> Statement:
+    """Rates that do not generalize over those that do, within each seed."""
+    says = "There it is the large learning rates that memorize."
+    outcome = np.where(runs["outcome"] == Outcome.GENERALIZED, "grown", "not")
+    rates = (
+        runs.assign(grown=outcome, rate=np.log(runs["learning_rate"]))
+        .pivot_table("rate", "init_seed", "grown")
+        .dropna()
+    )
+    if rates.empty:
+        return Statement(says, Agreement.OPEN, "no seed has both kinds", "both are needed")
+    ratio = mean_of(rates["not"] - rates["grown"], logarithms=True)
+    statistic = (
+        f"the rates that do not generalize are {ratio.between(1)} times those that do, geometric "
+        f"means, 95 % over {ratio.count} seeds"
+    )
+    found = compared(ratio, 1.0, above=True)
+    why = {
+        Agreement.AGREES: "",
+        Agreement.OPEN: "rates that are too small do not generalize within the horizon either",
+        Agreement.DISAGREES: "it is the small rates that do not, within the horizon",
+    }
+    return Statement(says, found, statistic, why[found])
+
+
+def _ended(numbers: Numbers) -> pd.DataFrame:
+    records = numbers.records
+    assert numbers.probes is not None
+    last = numbers.probes.dropna(subset="height").groupby("fingerprint")["height"].last()
+    return records.assign(height=records["fingerprint"].map(last)).dropna(subset="height")

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from analysis.paper import boundaries, emergence, shares, trainings
+from analysis.paper import algebra, boundaries, emergence, shares, trainings
 from analysis.paper.numbers import Numbers
 from analysis.paper.statements import Statement
 
 LI2 = "arXiv 2509.21519"
+COGO = "arXiv 2410.01779"
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,13 @@ FIGURES = (
         "M 41, 89, 127, K 1024, lr 5e-3, weight decay 5e-5, square, MSE",
         "M 23, 41, K 512, 2,000 steps, 3 seeds",
         trainings.draw_zero_init, trainings.judge_zero_init, trainings.SHOWN,
+    ),
+    PaperFigure(
+        "cogo", "CoGO's table and distribution of solutions", COGO, "cogo",
+        "M 23, 71, 127, K 256 to 2048, weight decay 1e-5 to 5e-4, lr 1e-2, 90 % of the pairs, "
+        "10,000 epochs, 5 seeds",
+        "M 23, K 512",
+        algebra.draw, algebra.judge,
     ),
 )  # fmt: skip
 """In the order of the paper."""

@@ -69,9 +69,9 @@ class AutogradBatch:
         self._buffers = buffers
         self._parameters = {
             name: view.detach().requires_grad_()
-            for name, view in _views(weights.view(B, -1), network.parameters).items()
+            for name, view in views(weights.view(B, -1), network.parameters).items()
         }
-        kept = _views(self._buffers, network.buffers)
+        kept = views(self._buffers, network.buffers)
         self._leaves = list(self._parameters.values())
         self._values = self._parameters | kept
         samples = training_sets(trials)
@@ -160,7 +160,7 @@ def _evaluated_rows(in_step: int, B: int) -> int:
     return max(in_step, _EVALUATED_TUPLES // B)
 
 
-def _views(flat: Tensor, parameters: "dict[str, Parameter]") -> dict[str, Tensor]:
+def views(flat: Tensor, parameters: "dict[str, Parameter]") -> dict[str, Tensor]:
     """Each parameter as a view (B, *shape) into flat weights (B, D)."""
     pieces = torch.split(flat, [one.size for one in parameters.values()], 1) if parameters else ()
     return {
@@ -191,8 +191,8 @@ def _rehearsed(network: "Network", B: int, n: int) -> tuple[Tensor, Tensor]:
         kept = torch.empty(B, sum(p.size for p in network.buffers.values()))
         inputs = torch.empty(B, n, network.P, dtype=torch.int64)
         labels, shares = torch.empty(B, n, dtype=torch.int64), torch.empty(B, n)
-        parameters = _views(flat.requires_grad_(), network.parameters)
-        values = parameters | _views(kept, network.buffers)
+        parameters = views(flat.requires_grad_(), network.parameters)
+        values = parameters | views(kept, network.buffers)
         outputs = network.training_outputs(values, inputs, shares)
         return _loss(network, outputs, labels, shares), flat
 

@@ -5,7 +5,7 @@ that is worth writing out by hand brings a batch of its own, as the two-layer ne
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol, Self
@@ -64,6 +64,23 @@ class Parameter:
     def size(self) -> int:
         """How many numbers it has."""
         return int(np.prod(self.shape))
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """A hidden layer at some samples.
+
+    Attributes:
+        name: Of its weights among the parameters; their columns are its neurons'.
+        sums: (B, n, K), what σ gets.
+        activations: (B, n, K), σ of it.
+        outputs: (B, n, K), what the next layer reads.
+    """
+
+    name: str
+    sums: Tensor
+    activations: Tensor
+    outputs: Tensor
 
 
 class Batch(Protocol):
@@ -146,6 +163,22 @@ class Network(ABC):
             As `outputs`.
         """
         return self.outputs(parameters, inputs)
+
+    def hidden(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Iterator[Hidden]:
+        """The hidden layers, the lowest first, for probes to look at; arguments as in `outputs`.
+
+        Raises:
+            NotImplementedError: The network does not tell.
+        """
+        raise NotImplementedError(f"{self.trial.network} does not tell its hidden layers")
+
+    def read_out(self, parameters: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
+        """`outputs`, of what the last hidden layer gives, (B, n, K).
+
+        Raises:
+            NotImplementedError: As `hidden` does.
+        """
+        raise NotImplementedError(f"{self.trial.network} does not tell its hidden layers")
 
     def stream(self, name: str, shape: tuple[int, ...], init_seed: int) -> str:
         """The random stream of a parameter: named by the network, shapes and seed alone."""

@@ -1,5 +1,6 @@
 """The paper's figures: statements on results of known truth, the page, the kept gallery."""
 
+import json
 import math
 import re
 from collections.abc import Callable
@@ -11,8 +12,10 @@ import pyarrow as pa
 import pytest
 
 from analysis.paper import gallery_text, trainings, write_gallery, write_page
+from analysis.paper.algebra import judge as judge_algebra
 from analysis.paper.boundaries import judge as judge_boundary
 from analysis.paper.catalogue import FIGURES
+from analysis.paper.emergence import judge_energy, judge_gradient
 from analysis.paper.numbers import Numbers, measured
 from analysis.paper.shares import judge as judge_shares
 from analysis.paper.statements import Agreement, compared, mean_of
@@ -201,3 +204,48 @@ def test_every_figure_has_both_its_specs(figure: object) -> None:
 
 def test_every_statement_of_the_gallery_is_computed_from_its_numbers_again() -> None:
     assert gallery_text(GALLERY) == (GALLERY / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(("syn", "agreement"), [(4, Agreement.AGREES), (1, Agreement.DISAGREES)])
+def test_solutions_are_compared_with_the_table(
+    syn: int, agreement: Agreement, trial: Make, records: Records
+) -> None:
+    runs = [trial(23, 476, seed, hidden_size=512, weight_decay=5e-5) for seed in range(5)]
+    found = records(runs, lambda *_: 100)
+    forms = [{"nu_i * xi": 5, "nu_i * syn_ab": 1 + seed % 2, "nu * syn": syn} for seed in range(5)]
+    found["solution"] = [
+        json.dumps({"orders": {"4": 5, "6": 6}, "forms": one | {"other": 11 - sum(one.values())}})
+        for one in forms
+    ]
+    orders, shares = judge_algebra(Numbers(found))
+    assert orders.agreement is Agreement.AGREES
+    assert shares.agreement is agreement
+
+
+def test_energies_are_compared_between_outcomes(trial: Make, records: Records) -> None:
+    runs = [trial(23, 190, seed, learning_rate=rate) for rate in (0.002, 0.05) for seed in range(4)]
+    found = records(runs, lambda *_: 800)
+    large = found["learning_rate"] == 0.05
+    found.loc[large, "outcome"] = "memorized"
+    for high, agreement in ((1.1, Agreement.AGREES), (0.7, Agreement.OPEN)):
+        heights = np.where(large, high, 0.6) * (1 + 0.02 * found["init_seed"])
+        probes = pd.DataFrame({"fingerprint": found["fingerprint"], "step": 800, "height": heights})
+        energy, rates = judge_energy(Numbers(found, probes=probes))
+        assert (energy.agreement, rates.agreement) == (agreement, Agreement.AGREES)
+        assert "25.0 [25.0, 25.0]" in rates.statistic
+
+
+@pytest.mark.parametrize("vanishes", [True, False])
+def test_a_vanishing_gradient_is_seen(vanishes: bool, trial: Make, records: Records) -> None:
+    runs = [trial(23, 190, seed, weight_decay=decay) for decay in (0.0, 2e-4) for seed in range(3)]
+    found = records(runs, lambda *_: 800)
+    free = found["weight_decay"] == 0
+    found.loc[free, "outcome"] = "memorized"
+    left = np.where(free == vanishes, 1e-4, 0.1) * (1 + 0.1 * found["init_seed"])
+    probes = pd.concat(
+        pd.DataFrame({"fingerprint": found["fingerprint"], "step": step, "grad_features": value})
+        for step, value in ((1, 10.0), (800, 10.0 * left))
+    )
+    outcome, gradient = judge_gradient(Numbers(found, probes=probes))
+    assert outcome.agreement is Agreement.AGREES
+    assert gradient.agreement is (Agreement.AGREES if vanishes else Agreement.DISAGREES)

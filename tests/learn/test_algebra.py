@@ -63,6 +63,26 @@ def test_products_are_told_by_their_factors(
     assert form_of(ways) == form
 
 
+@pytest.mark.parametrize(("turn", "form"), [(0.06, FORMS[0]), (-0.1, FORMS[0]), (0.5, OTHER)])
+def test_solutions_next_to_a_form_have_it(turn: float, form: str) -> None:
+    """1 + [a, b, −ab] does what z_ξ does, whatever ab: ab = ±i is only where weights are least."""
+    a, b = np.exp(0.7j), np.exp(1j * (-0.7 - np.pi / 2 - turn))
+    nodes = multiply(columns(NU_I), columns([[1, 1, 1], [a, b, -a * b]]))
+    a, b, c = nodes
+    unwanted = (
+        a.conj() * b,
+        a * b.conj(),
+        (a * b).conj(),
+        a**2,
+        a.conj() ** 2,
+        b**2,
+        b.conj() ** 2,
+    )
+    for product in unwanted:  # all but a·b, and the constants |a|² and |b|²
+        assert abs(np.sum(product * c)) < 1e-12
+    assert form_of(factors(nodes)) == form
+
+
 def test_the_error_of_a_product_is_how_far_its_nodes_are_from_one() -> None:
     """With noise of size ε in each of 18 numbers: ratios of two rows, less their mean."""
     rng, size = np.random.default_rng(0), 1e-3

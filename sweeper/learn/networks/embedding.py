@@ -1,12 +1,13 @@
 """Embeddings side by side, a hidden layer, logits; with biases."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from sweeper.learn.data import samples_in_step
 from sweeper.learn.network import (
+    Hidden,
     Network,
     Parameter,
     embedded_rows,
@@ -40,9 +41,20 @@ class Embedding(Network):
 
     def outputs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """See `Network`."""
-        E, W, c, V, d = (parameters[name] for name in "EWcVd")
+        [layer] = self.hidden(parameters, inputs)
+        return self.read_out(parameters, layer.outputs)
+
+    def hidden(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Iterator[Hidden]:
+        """See `Network`."""
+        E, W, c = (parameters[name] for name in "EWc")
         table = embedded_rows(E, W) + c[:, None] / self.P  # a sample sums P of its rows
-        return torch.baddbmm(d[:, None], self.activation(summed_rows(table, inputs)), V)
+        sums = summed_rows(table, inputs)
+        activations = self.activation(sums)
+        yield Hidden("W", sums, activations, activations)
+
+    def read_out(self, parameters: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
+        """See `Network`."""
+        return torch.baddbmm(parameters["d"][:, None], hidden, parameters["V"])
 
     def step_flops(self) -> int:
         """6·K·(P·M·e + n·M): E W for every operand and value, then V."""

@@ -1,13 +1,13 @@
 """Deeper nets: hidden layers with residual connections, with or without batch norm."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
 from sweeper.learn.data import samples_in_step
-from sweeper.learn.network import Network, Parameter, constant, summed_rows, uniform
+from sweeper.learn.network import Hidden, Network, Parameter, constant, summed_rows, uniform
 from sweeper.learn.registry import networks
 
 MOMENTUM, EPSILON = 0.1, 1e-5
@@ -56,26 +56,39 @@ class Residual(Network):
 
     def outputs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """See `Network`."""
-        return self._outputs(parameters, inputs, None)
+        return self._outputs(parameters, self.hidden(parameters, inputs))
 
     def training_outputs(
         self, parameters: Mapping[str, Tensor], inputs: Tensor, shares: Tensor
     ) -> Tensor:
         """See `Network`."""
-        return self._outputs(parameters, inputs, shares)
+        return self._outputs(parameters, self._hidden(parameters, inputs, shares))
 
-    def _outputs(
+    def hidden(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Iterator[Hidden]:
+        """See `Network`."""
+        return self._hidden(parameters, inputs, None)
+
+    def read_out(self, parameters: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
+        """See `Network`."""
+        return torch.bmm(hidden, parameters["V"])
+
+    def _outputs(self, parameters: Mapping[str, Tensor], hidden: Iterator[Hidden]) -> Tensor:
+        for layer in hidden:
+            last = layer.outputs
+        return self.read_out(parameters, last)
+
+    def _hidden(
         self, parameters: Mapping[str, Tensor], inputs: Tensor, shares: Tensor | None
-    ) -> Tensor:
+    ) -> Iterator[Hidden]:
         h: Tensor | None = None
         for layer in self._layers:
             W = parameters[f"W{layer}"]
             x = summed_rows(W, inputs) if h is None else torch.bmm(h, W)
             if self.trial.batch_norm:
                 x = _normalized(x, shares, *(parameters[f"{name}{layer}"] for name in _NORM))
-            h = self.activation(x) if h is None else h + self.activation(x)
-        assert h is not None
-        return torch.bmm(h, parameters["V"])
+            activations = self.activation(x)
+            h = activations if h is None else h + activations
+            yield Hidden(f"W{layer}", x, activations, h)
 
     def step_flops(self) -> int:
         """6·n·K·((layers − 2)·K + M)."""

@@ -1,12 +1,13 @@
 """The two-layer net on trained embeddings in place of one-hot vectors, without biases."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from sweeper.learn.data import samples_in_step
 from sweeper.learn.network import (
+    Hidden,
     Network,
     Parameter,
     embedded_rows,
@@ -37,8 +38,17 @@ class TwoLayerEmbedded(Network):
 
     def outputs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """See `Network`."""
-        table = embedded_rows(parameters["E"], parameters["W"])
-        hidden = self.activation(summed_rows(table, inputs))
+        [layer] = self.hidden(parameters, inputs)
+        return self.read_out(parameters, layer.outputs)
+
+    def hidden(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Iterator[Hidden]:
+        """See `Network`."""
+        sums = summed_rows(embedded_rows(parameters["E"], parameters["W"]), inputs)
+        activations = self.activation(sums)
+        yield Hidden("W", sums, activations, activations)
+
+    def read_out(self, parameters: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
+        """See `Network`."""
         return torch.bmm(hidden, parameters["V"])
 
     def step_flops(self) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sweeper.tasks.group import Group
-from sweeper.tasks.sum_potentials import LEFT, OUT, RIGHT, Complexes, Reals, coefficients, loss
+from sweeper.tasks.sum_potentials import LEFT, OUT, Complexes, Reals, coefficients, loss
 
 SMALL = 0.05
 """A node whose largest |z_a| is no larger has no frequency: weight decay has taken it."""
@@ -89,21 +89,37 @@ def algebra(group: Group, W: Reals, V: Reals) -> Algebra:
         GroupError: The group is not abelian.
     """
     z = coefficients(group, W, V)
-    conjugates = group.irreps.conjugates
-    firsts = np.flatnonzero(np.arange(group.order) < conjugates)
+    solutions = [solution_of(k, nodes) for k, nodes in frequency_nodes(group, z).items()]
+    return Algebra(loss(group, z), tuple(solutions))
+
+
+def frequency_nodes(group: Group, z: Complexes) -> dict[int, Complexes]:
+    """The nodes of each frequency, (3, order), z at the frequency; by the first of its characters.
+
+    Args:
+        group: Abelian.
+        z: (3, M, K), as `coefficients` gives it.
+    """
+    firsts = np.flatnonzero(np.arange(group.order) < group.irreps.conjugates)
     sizes = np.abs(z[LEFT, firsts])  # (frequencies, nodes)
     dominant, large = np.argmax(sizes, axis=0), sizes.max(axis=0) > SMALL
-    solutions = []
-    for i, k in enumerate(firsts.tolist()):
-        nodes = z[:, k, large & (dominant == i)]
-        order = nodes.shape[1]
-        error, form = float("nan"), ""
-        if order in (4, 6):
-            ways = factors(nodes)
-            error = ways[0].error
-            form = form_of(ways) if error <= FACTORABLE * np.sqrt(3 * order) else UNFACTORABLE
-        solutions.append(FrequencySolution(k, order, error, form))
-    return Algebra(loss(group, z), tuple(solutions))
+    return {k: z[:, k, large & (dominant == i)] for i, k in enumerate(firsts.tolist())}
+
+
+def solution_of(irrep: int, nodes: Complexes) -> FrequencySolution:
+    """Read the nodes of one frequency.
+
+    Args:
+        irrep: Which.
+        nodes: (3, order), z_a, z_b and z_c there.
+    """
+    order = nodes.shape[1]
+    if order not in (4, 6):
+        return FrequencySolution(irrep, order, float("nan"), "")
+    ways = factors(nodes)
+    factorable = ways[0].error <= FACTORABLE * np.sqrt(3 * order)
+    form = form_of(ways) if factorable else UNFACTORABLE
+    return FrequencySolution(irrep, order, ways[0].error, form)
 
 
 @dataclass(frozen=True)
@@ -185,9 +201,7 @@ def form_of(ways: list[Factors]) -> str:
 
 def _order_two(factor: Complexes) -> str:
     """1 + [ξ, ±i/ξ, ±i] is xi, 1 + [±i, ∓i, 1] nu_i, and any 1 + [ν, −ν, −1/ν²] nu."""
-    a, b, c = node = _unit_product(factor[:, 1])
-    if abs(np.prod(node) - 1) > NEARLY:
-        return OTHER
+    a, b, c = _unit_product(factor[:, 1])
     if min(abs(c - 1j), abs(c + 1j)) < NEARLY:
         return "xi"
     if abs(c - 1) < NEARLY and min(abs(a - 1j), abs(a + 1j)) < NEARLY:
@@ -198,19 +212,16 @@ def _order_two(factor: Complexes) -> str:
 def _order_three(factor: Complexes) -> str:
     """1 + [ω, ω, ω] + [ω̄, ω̄, ω̄] is syn, ω³ = 1; with ω and ω̄ in z_c alone it is syn_ab."""
     nodes = np.stack([_unit_product(node) for node in factor[:, 1:].T], axis=1)
-    if np.any(np.abs(np.prod(nodes, axis=0) - 1) > NEARLY):
-        return OTHER
-    omega = np.exp(2j * np.pi / 3)
-    expected = np.array([omega, omega.conj()])
+    nodes[:OUT] *= np.where(nodes[LEFT].real > 0, -1, 1)  # the sign (−1, −1, 1)
     if nodes[OUT, 0].imag < 0:
         nodes = nodes.conj()
-    if np.any(np.abs(nodes[OUT] - expected) > NEARLY):
-        return OTHER
-    inputs = nodes[[LEFT, RIGHT]]
-    inputs = np.where(inputs[LEFT].real > 0, -inputs, inputs)  # the sign (−1, −1, 1)
-    return "syn" if np.linalg.norm(inputs - expected) < NEARLY * np.sqrt(6) else "syn_ab"
+    omega = np.exp(2j * np.pi / 3)
+    away = nodes - np.array([omega, omega.conj()])
+    if np.all(np.linalg.norm(away, axis=0) < NEARLY * np.sqrt(3)):
+        return "syn"
+    return "syn_ab" if np.all(np.abs(away[OUT]) < NEARLY) else OTHER
 
 
 def _unit_product(node: Complexes) -> NDArray[np.complex128]:
-    """Scaled so that |z_a·z_b·z_c| = 1."""
-    return np.asarray(node / np.abs(np.prod(node)) ** (1 / 3))
+    """Over the cube root of z_a·z_b·z_c, their phase's too: nodes may turn together."""
+    return np.asarray(node / np.prod(node) ** (1 / 3))

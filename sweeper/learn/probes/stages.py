@@ -113,7 +113,7 @@ def stage_indicators(snapshot: Snapshot, before: Tensor, steps: Tensor | int) ->
         "W_change": norm(W - before) / norm(before) / steps,
         "gradient_cosine": mean_cosine(of_W, snapshot.active),
         "energy_alignment": energy_alignment(snapshot, of_W),
-        "feature_rank": participation(snapshot),
+        "feature_rank": participation(snapshot.features),
     }
 
 
@@ -156,8 +156,8 @@ def energy_alignment(snapshot: Snapshot, gradient: Tensor) -> Tensor:
     return snapshot.mean_over_neurons(-torch.cosine_similarity(gradient, upwards, dim=1, eps=1e-30))
 
 
-def participation(snapshot: Snapshot) -> Tensor:
-    """(B,), (Σλ)²/Σλ² of the eigenvalues of F̃ᵀF̃: how many directions the features fill."""
-    gram = smaller_gram(snapshot.features)
+def participation(features: Tensor) -> Tensor:
+    """(B,), (Σλ)²/Σλ² of the eigenvalues of F̃ᵀF̃, F̃ (B, N, K): how many directions they fill."""
+    gram = smaller_gram(features)
     trace = gram.diagonal(dim1=1, dim2=2).sum(1)
     return trace.square() / gram.square().sum((1, 2))

@@ -1,6 +1,6 @@
 """What the probes see in one training, and what they cost.
 
-    python -m benchmarks.dynamics --group Z23 --n-train 220
+    python -m benchmarks.dynamics one --group Z23 --n-train 220
 
 Trains in the reference setting, prints the indicators at some steps, the stages, the order in which
 irreps appear and the algebra of the solution; then times training with and without, in turn.
@@ -8,7 +8,6 @@ irreps appear and the algebra of the solution; then times training with and with
 
 import math
 import statistics
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,19 +17,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.dynamics.energy import NEARLY_FLAT
+from benchmarks.dynamics.training import matrices, measured
 from benchmarks.setting import Shape, trial
 from benchmarks.timing import interleaved, one_thread, seconds_of
 from benchmarks.trainings import train_pack
-from sweeper.learn.learner import initial_weights
-from sweeper.learn.optimizers.adam import Adam
 from sweeper.learn.probes.algebra import algebra
 from sweeper.learn.probes.basis import IrrepBasis
 from sweeper.learn.probes.energy import flat_directions
 from sweeper.learn.probes.irreps import order_of_appearance
-from sweeper.learn.probes.recorder import NAMES, Measured, Recorder
+from sweeper.learn.probes.recorder import NAMES
 from sweeper.learn.probes.stages import stage_labels, stage_starts
-from sweeper.learn.train import evaluation_steps
-from sweeper.learn.two_layer import TwoLayerBatch
 from sweeper.spec.trial import Trial
 from sweeper.tasks.energy import PairEnergy
 from sweeper.tasks.groups import group_named
@@ -40,37 +37,8 @@ from sweeper.tasks.task import task_of
 ROUNDS = 5
 """Trainings with each set of probes, in turn."""
 
-NEARLY_FLAT = 0.05
-"""Of a learned neuron, a curvature that counts as 0, over 4E."""
-
 TIMED_STEPS = 600
 """Of each."""
-
-
-def measured(
-    one: Trial, names: tuple[str, ...], every: int
-) -> Iterator[tuple[Measured, torch.Tensor]]:
-    """Train one trial; at each evaluation that is measured its indicators, and its weights.
-
-    Args:
-        one: The trial, in the reference setting.
-        names: Of the probes.
-        every: Evaluations from one measurement to the next, but for the first, log-spaced ones.
-    """
-    net = TwoLayerBatch([one], initial_weights(one).float())
-    adam = Adam(net.weights, [one.learning_rate], [one.weight_decay])
-    recorder = Recorder([one], net.weights, names) if names else None
-    step = 0
-    for count, due in enumerate(evaluation_steps(one.max_steps, one.eval_every)):
-        while step < due:
-            adam.update(net.gradient())
-            step += 1
-        metrics = net.evaluate()
-        last = step == one.max_steps
-        if recorder and (step < one.eval_every or count % every == 0 or last):
-            found = recorder.measure(step, recorder.look(net.weights))[0]
-            found |= {"step": step, "train_accuracy": metrics.train_accuracy[0]}
-            yield found | {"test_accuracy": metrics.test_accuracy[0]}, net.weights
 
 
 def show(one: Trial, every: int, console: Console) -> None:
@@ -97,7 +65,7 @@ def show(one: Trial, every: int, console: Console) -> None:
         "irreps appear at", order_of_appearance(columns["step"], columns["irrep_neurons"], basis)
     )
     console.print("neurons of each at the end", columns["irrep_neurons"][-1])
-    W, V = weights[: 2 * group.order].numpy(), weights[2 * group.order :].T.numpy()
+    W, V = (part.numpy() for part in matrices(one, weights))
     if group.max_irrep_dim == 1:
         found = algebra(group, W, V)
         errors = [solution.error for solution in found.solutions if solution.form] or [math.nan]
@@ -139,7 +107,7 @@ def _seconds(one: Trial, names: tuple[str, ...], every: int, calls: int) -> floa
     return seconds_of(lambda: list(measured(one, names, every)), "cpu", calls)
 
 
-@click.command()
+@click.command(name="one")
 @click.option("--group", default="Z23", show_default=True)
 @click.option("--n-train", default=220, show_default=True)
 @click.option("--hidden-size", default=256, show_default=True)
@@ -167,7 +135,3 @@ def main(
     if rounds:
         short = Shape(order, hidden_size, n_train, min(max_steps, TIMED_STEPS))
         costs(trial(short, seed, **how), every, rounds, console)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,119 @@
+"""CoGO's table of solutions and its distribution over weight decays: what nets have learned."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from scipy import stats
+
+from analysis.figures.style import PANEL, styled
+from analysis.paper.numbers import Numbers
+from analysis.paper.statements import Agreement, Statement
+
+TABLE_DECAY, TABLE_WIDTH = 5e-5, 512
+"""The setting of the table."""
+
+FORMS = {
+    "nu_i * xi": "z_{ν=i} * z_ξ",
+    "nu_i * syn_ab": "z_{ν=i} * z_syn,αβ",
+    "nu * syn": "z_ν * z_syn",
+    "other": "other forms",
+}
+"""Forms of solutions as the algebra probe names them, and in words."""
+
+PAPER = {
+    23: [(47.07, 1.88), (11.31, 1.76), (39.80, 2.11), (1.82, 1.82)],
+    71: [(72.57, 0.70), (4.00, 1.14), (21.14, 2.14), (2.29, 1.07)],
+    127: [(82.96, 0.39), (2.25, 0.64), (14.13, 0.87), (0.66, 0.66)],
+}
+"""Percent of the frequencies by M, in the order of FORMS: mean and standard error over 5 seeds."""
+_PAPER_SEEDS = 5
+
+
+def draw(numbers: Numbers) -> dict[str, Figure]:
+    """Shares of orders and of forms over the weight decay, means over seeds."""
+    found = _solutions(numbers.records)
+    orders = ["4", "5", "6", "7 or more"]
+    panels = {"order of the solution": orders, "form": [*FORMS.values(), "no product"]}
+    with styled():
+        figure = Figure(figsize=(PANEL[0] * 1.9, PANEL[1]), layout="constrained")
+        for axes, (what, names) in zip(figure.subplots(1, 2, sharey=True), panels.items(),
+                                       strict=True):  # fmt: skip
+            means = found.groupby("weight_decay")[names].mean() / 100
+            bottom = np.zeros(len(means))
+            at = np.arange(len(means))
+            for name, colour in zip(names, sns.color_palette("colorblind"), strict=False):
+                axes.bar(at, means[name], bottom=bottom, color=colour, width=0.75, label=name)
+                bottom += means[name].to_numpy()
+            axes.set_xticks(at, [f"{decay:g}" for decay in means.index])
+            axes.set_xlabel("weight decay")
+            axes.set_title(what)
+            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
+        figure.axes[0].set_ylabel("share of the frequencies")
+        return {"algebra": figure}
+
+
+def judge(numbers: Numbers) -> list[Statement]:
+    """Shares of the forms against the table, and whether orders 4 and 6 are all there is."""
+    found = _solutions(numbers.records)
+    at_table = found[
+        np.isclose(found["weight_decay"], TABLE_DECAY) & (found["hidden_size"] == TABLE_WIDTH)
+    ]
+    statements = []
+    for order, runs in at_table.groupby("group_order"):
+        if len(runs) > 1 and order in PAPER:
+            statements += [_orders(runs), _forms(runs)]
+    return statements
+
+
+def _orders(runs: pd.DataFrame) -> Statement:
+    says = f"M = {int(runs['group_order'].max())}: every frequency is solved by 4 or 6 nodes."
+    others = (100 - runs["4"] - runs["6"]).to_numpy(float)
+    statistic = (
+        f"{others.mean():.1f} ± {stats.sem(others):.1f} % of the frequencies by another number"
+    )
+    if others.max() == 0:
+        return Statement(says, Agreement.AGREES, statistic)
+    return Statement(
+        says, Agreement.DISAGREES, statistic, "weight decay has not removed all superfluous nodes"
+    )
+
+
+def _forms(runs: pd.DataFrame) -> Statement:
+    M = int(runs["group_order"].max())
+    says = f"M = {M}: the solutions have the forms of the table, in its shares."
+    limit = float(stats.t.ppf(0.975, len(runs) - 1 + _PAPER_SEEDS - 1))
+    told, off = [], []
+    for name, (mean, error) in zip(FORMS.values(), PAPER[M], strict=True):
+        shares = runs[name].to_numpy(float)
+        ours, own_error = shares.mean(), stats.sem(shares)
+        told.append(f"{name} {ours:.1f} ± {own_error:.1f} for {mean:.1f} ± {error:.1f}")
+        if abs(ours - mean) > limit * np.hypot(own_error, error):
+            off.append(name)
+    statistic = f"percent, with standard errors over {len(runs)} seeds: " + ", ".join(told)
+    if not off:
+        return Statement(says, Agreement.AGREES, statistic)
+    why = (
+        f"{', '.join(off)} are further off than both errors allow (t, 95 % each); how far a "
+        "solution has come when training ends moves it from one form to another (docs/dynamics.md)"
+    )
+    return Statement(says, Agreement.DISAGREES, statistic, why)
+
+
+def _solutions(records: pd.DataFrame) -> pd.DataFrame:
+    """Percent of the frequencies of each order and form, one row a run."""
+    runs = records.dropna(subset="solution").reset_index(drop=True)
+    rows = []
+    for text, M in zip(runs["solution"], runs["group_order"], strict=True):
+        said = json.loads(text)
+        orders, forms = said["orders"], said["forms"]
+        row = {name: orders.get(name, 0) for name in ("4", "5", "6")}
+        row["7 or more"] = sum(orders.values()) - sum(row.values())
+        row |= {word: forms.get(name, 0) for name, word in FORMS.items()}
+        row["no product"] = sum(orders.values()) - sum(row[word] for word in FORMS.values())
+        rows.append({name: 100 * count / (M // 2) for name, count in row.items()})
+    return runs.join(pd.DataFrame(rows))

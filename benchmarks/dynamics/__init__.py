@@ -1,0 +1,1 @@
+"""What happens inside nets while they train: docs/dynamics.md and its figures are made here."""

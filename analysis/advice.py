@@ -269,7 +269,7 @@ def _proposed(orders: Array) -> Iterator[int]:
 def _alike(order: int, known: set[int]) -> int:
     """The next number of the kind that the known ones are of: primes, odd, or any."""
     if all(_is_prime(one) for one in known):
-        return next(one for one in range(order, 2 * order + 2) if _is_prime(one))
+        return next(one for one in range(max(order, 2), 2 * order + 3) if _is_prime(one))
     return order | 1 if all(one % 2 for one in known) else order
 
 

@@ -31,7 +31,7 @@ POINTS = 40
 
 
 def instant(
-    pack: Sequence[Trial], device: str, *, probes: Probes | None = None
+    pack: Sequence[Trial], device: str, *, probes: Probes | None = None, memory_share: float = 1.0
 ) -> Iterator[list[TrialResult]]:
     """Results of trials that were not trained, one by one, as a CPU gives them."""
     steps = [25 * (i + 1) for i in range(POINTS)]

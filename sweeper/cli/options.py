@@ -4,9 +4,10 @@ import math
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 
 import click
 
@@ -61,6 +62,20 @@ def two_names(
     if len(names) != 2:
         raise click.BadParameter(f"{value!r} is not two columns with a comma between")
     return names[0].strip(), names[1].strip()
+
+
+def gpu_count(
+    context: click.Context, parameter: click.Parameter, value: str | None
+) -> float | Literal["auto"] | None:
+    """A click callback: a number from 0 on, or auto."""
+    if value is None:
+        return None
+    if value == "auto":
+        return "auto"
+    with suppress(ValueError):
+        if 0 <= float(value) < math.inf:
+            return float(value)
+    raise click.BadParameter(f"{value!r} is neither auto nor a number of GPUs")
 
 
 def device_name(context: click.Context, parameter: click.Parameter, value: D) -> D:
@@ -120,9 +135,10 @@ _WHO_RUNS = [
     ),
     click.option(
         "--gpus-per-worker",
-        type=click.FloatRange(0),
-        callback=finite,
-        help="GPUs each; a fraction shares one. Without it workers train on CPUs.",
+        metavar="N|auto",
+        callback=gpu_count,
+        help="GPUs each; a fraction shares one; auto is what a pack's memory takes of a card. "
+        "Without it workers train on CPUs.",
     ),
     click.option("--pack-size", type=click.IntRange(1), help="Trials in a pack at most."),
     click.option(

@@ -44,7 +44,7 @@ def plan(
     device: str,
     no_calibration: bool,
     as_json: bool,
-    **resources: float | None,
+    **resources: float | str | None,
 ) -> None:
     """Say what a spec would run, and how long it would take.
 
@@ -58,7 +58,7 @@ def plan(
     _print_plan(sweep, results, setting, not no_calibration, as_json)
 
 
-def _with_resources(spec: Path, resources: dict[str, float | None]) -> "Sweep":
+def _with_resources(spec: Path, resources: dict[str, float | str | None]) -> "Sweep":
     from sweeper.spec.sweep import open_sweep
 
     given = {name: value for name, value in resources.items() if value is not None}
@@ -76,7 +76,7 @@ def _print_plan(
     from sweeper.run.overview import overview
     from sweeper.run.progress import duration
 
-    folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
+    folder = ResultsFolder.at(results).below(sweep.spec.name)
     found = overview(sweep, folder, setting, calibrated, retry_failed)
     if as_json:
         click.echo(json.dumps(found, indent=2))
@@ -158,7 +158,7 @@ def run(
     dry_run: bool,
     profile: bool,
     probe_finished: bool,
-    **resources: float | None,
+    **resources: float | str | None,
 ) -> None:
     """Run whatever of a spec has no record yet.
 
@@ -192,7 +192,7 @@ def run(
         from sweeper.run.extensions import check_modules
 
         check_modules(sweep)
-    folder = ResultsFolder.at(f"{results}/{sweep.spec.name}")
+    folder = ResultsFolder.at(results).below(sweep.spec.name)
     console = new_console()
     try:
         if executor == "ray" and sweep.spec.trackers.chosen:
@@ -220,7 +220,7 @@ def run(
     console.print(
         f"{summary.ran:,} trials run in {duration(summary.seconds)}; "
         f"{summary.finished:,} of {summary.total:,}{unit} done: {counts or 'none'}\n"
-        f"results are in {folder.path}",
+        f"results are in {folder.location}",
         highlight=False,
         soft_wrap=True,
     )
@@ -235,7 +235,7 @@ def run(
         sys.exit(INTERRUPTED)
     if summary.outcomes["failed"]:
         click.echo(
-            f"`sweeper status {folder.path}` tells the causes; logs are in {folder.logs}; "
+            f"`sweeper status {folder.location}` tells the causes; logs are in {folder.logs}; "
             "the same command with --retry-failed tries them again"
         )
         sys.exit(SOME_FAILED)

@@ -48,6 +48,12 @@ def usable_device(wanted: str) -> str:
     return wanted
 
 
+def card_bytes() -> float | None:
+    """Memory of the smallest GPU that this process sees, or None."""
+    cards = range(torch.cuda.device_count())
+    return min((float(torch.cuda.mem_get_info(card)[1]) for card in cards), default=None)
+
+
 def train(
     pack: Sequence[Trial],
     device: str = "cpu",
@@ -55,6 +61,7 @@ def train(
     dtype: torch.dtype = torch.float32,
     watch: Watch | None = None,
     probes: Probes | None = None,
+    memory_share: float = 1.0,
 ) -> Iterator[list[TrialResult]]:
     """Train trials of one shape (task, hidden size, network, loss, optimizer).
 
@@ -71,6 +78,7 @@ def train(
         watch: For debugging. Called with a trial and its curve after each of its evaluations;
             with it, what a trial raises is raised here.
         probes: What is measured inside the networks; they change no other part of a result.
+        memory_share: Of a GPU's memory this process takes so much at most.
 
     Yields:
         After each evaluation, the results of the trials that ended with it, often none. A batch
@@ -78,7 +86,7 @@ def train(
         alone ends as `failed`, with its traceback, and its neighbours go on.
     """
     if batch_size is None:
-        batch_size = _fitting_batch(pack, device)
+        batch_size = _fitting_batch(pack, device, memory_share)
     waiting = [list(pack[i : i + batch_size]) for i in range(0, len(pack), batch_size)][::-1]
     threads, flushing = torch.get_num_threads(), _flushes_subnormals()
     precision = torch.get_float32_matmul_precision()
@@ -338,11 +346,13 @@ def _keep_freed_memory() -> None:
         mallopt(trim_threshold, 256 << 20)
 
 
-def _fitting_batch(pack: Sequence[Trial], device: str) -> int:
+def _fitting_batch(pack: Sequence[Trial], device: str, memory_share: float) -> int:
     if device == "cpu" or not pack:
         return 1
-    free, _ = torch.cuda.mem_get_info(device)
+    torch.cuda.set_per_process_memory_fraction(memory_share, torch.device(device).index)
+    free, total = torch.cuda.mem_get_info(device)
+    room = 0.8 * min(free, memory_share * total)
     largest = max(pack, key=lambda trial: trial.n_train)
     fits = range(1, len(pack) + 1)
     network = network_of(largest)
-    return max(1, bisect_right(fits, 0.8 * free, key=lambda B: network.batch_bytes(B, device)))
+    return max(1, bisect_right(fits, room, key=lambda B: network.batch_bytes(B, device)))

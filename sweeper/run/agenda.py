@@ -84,7 +84,7 @@ class WholePlan:
         if self.done:
             return []
         self.done = True
-        on_gpu = self._resources.gpus_per_worker > 0
+        on_gpu = self._resources.on_gpu
         return make_packs(self.plan, workers, on_gpu, self._resources.pack_size)
 
     def learn(self, rows: list[int], records: pa.Table) -> None:
@@ -132,7 +132,7 @@ class Searched:
 
     def more(self, workers: int) -> list[Pack]:
         """A few trials for one of the workers."""
-        on_gpu = self._resources.gpus_per_worker > 0
+        on_gpu = self._resources.on_gpu
         if on_gpu:
             count = _GPU_ASK
         else:

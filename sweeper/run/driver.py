@@ -106,7 +106,7 @@ def run_sweep(
     run_id = folder.new_run_id()
     provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
     trace = None
-    with folder.lock(_holder(run_id)):
+    with folder.lock(_holder(run_id), console.print) as check:
         with profile.span("read results"):
             if reused := take_over(sweep, folder, run_id, retry_failed):
                 console.print(f"{reused:,} records taken over from {', '.join(sweep.spec.reuse)}")
@@ -131,10 +131,13 @@ def run_sweep(
             interrupt = _interrupt(progress, clock, budget)
             _describe(folder, sweep, provenance, retry_failed)
             with Heartbeat(folder, run_id, agenda, interrupt, progress.say) as heartbeat:
+                writer = ShardWriter(
+                    folder, run_id, profile.wrote, probe_finished, check, progress.say
+                )
+                log = folder.log_file(run_id)
                 _run(
-                    agenda, job, folder, open_executor, progress, profile, interrupt, heartbeat,
-                    probe_finished,
-                )  # fmt: skip
+                    agenda, job, writer, log, open_executor, progress, profile, interrupt, heartbeat
+                )
         with profile.span("count outcomes"):
             outcomes = _outcomes(agenda.scope, folder.records(["fingerprint", "outcome"]))
         profile.finish()
@@ -158,17 +161,15 @@ def run_sweep(
 def _run(
     agenda: Agenda,
     job: Job,
-    folder: ResultsFolder,
+    writer: ShardWriter,
+    log_file: Path,
     open_executor: Callable[[Path], Executor],
     progress: Progress,
     profile: Profile,
     interrupt: Interrupt,
     heartbeat: Heartbeat,
-    only_probes: bool,
 ) -> None:
     """Run what an agenda asks for, or until an end is."""
-    run_id = job.provenance.run_id
-    log_file = folder.log_file(run_id)
     executor: Executor | None = None
     try:
         with profile.span("start executor"):
@@ -179,7 +180,7 @@ def _run(
             profile.span("hand out packs and wait"),
             interrupt,
             progress,
-            ShardWriter(folder, run_id, profile.wrote, only_probes, progress.say) as writer,
+            writer,
         ):
             ledger = Ledger(agenda, profile.workers, job.provenance, writer, progress, profile)
             heartbeat.follow(ledger)

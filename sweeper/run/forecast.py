@@ -99,7 +99,7 @@ def forecast(
     address = setting.address or os.environ.get("RAY_ADDRESS", "local")
     if setting.executor == "ray" and address != "local":
         raise NoCalibration(f"it would run on the Ray cluster at {address}, not on this machine")
-    if resources.gpus_per_worker:
+    if resources.on_gpu:
         raise NoCalibration("its workers ask for GPUs, and only CPUs are calibrated")
     workers = setting.workers(resources)
     ray_on_cpu = setting.executor == "ray" and setting.device == "auto"

@@ -61,6 +61,9 @@ class Ledger:
 
     A trial's first delivery is its record; a second one would be dropped. Only this process
     writes, so a worker that outlives it changes nothing.
+
+    Attributes:
+        workers: How many run the packs; may change while they do.
     """
 
     def __init__(
@@ -82,7 +85,7 @@ class Ledger:
             progress: What shows them.
             profile: What notes when and where they ran.
         """
-        self._agenda, self._workers, self._provenance = agenda, workers, provenance
+        self._agenda, self.workers, self._provenance = agenda, workers, provenance
         self._writer, self._progress, self._profile = writer, progress, profile
         self._queue = PackQueue(agenda.plan.num_rows)
         self._out: set[Pack] = set()
@@ -92,7 +95,7 @@ class Ledger:
         """Where the run stands; may be asked from another thread."""
         out = tuple(self._out)
         return Standing(
-            workers=self._workers,
+            workers=self.workers,
             packs_out=len(out),
             packs_waiting=self._queue.waiting,
             trials_out=self._queue.unfinished(out),
@@ -109,7 +112,7 @@ class Ledger:
         """The next pack, or None while there is none to hand out."""
         pack = self._queue.take()
         if pack is None:
-            self._queue.add(self._agenda.more(self._workers))
+            self._queue.add(self._agenda.more(self.workers))
             pack = self._queue.take()
         if pack is not None:
             self._out.add(pack)

@@ -72,7 +72,7 @@ def overview(
     )
     resources = sweep.spec.resources
     workers = setting.workers(resources)
-    packs = make_packs(todo, workers, resources.gpus_per_worker > 0, resources.pack_size)
+    packs = make_packs(todo, workers, resources.on_gpu, resources.pack_size)
     expected: Forecast | None = None
     reason = None if calibrated else "not asked for"
     if not todo.num_rows:

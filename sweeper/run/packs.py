@@ -25,7 +25,8 @@ MAX_ATTEMPTS = 3
 _PACK_SECONDS = (2.0, 15.0)
 _MAX_PACKS = 5000
 """More would weigh on Tune, which keeps every pack it has run in its state."""
-_GPU_PACK_SIZE = 512
+GPU_PACK_SIZE = 512
+"""Trials of a pack that are trained at once."""
 _STEP_SECONDS, _EVALUATION_SECONDS = 45e-6, 75e-6
 _FLOPS_PER_SECOND = 9e10
 
@@ -71,7 +72,7 @@ def make_packs(
     for shape in range(int(shapes.max()) + 1):
         rows = np.flatnonzero(shapes == shape)
         if pack_size or on_gpu:
-            part = np.arange(len(rows)) // (pack_size or _GPU_PACK_SIZE)
+            part = np.arange(len(rows)) // (pack_size or GPU_PACK_SIZE)
         else:
             part = (np.cumsum(seconds[rows]) / target).astype(int)
         for piece in np.split(rows, np.flatnonzero(np.diff(part)) + 1):

@@ -46,7 +46,7 @@ class ProbingAgain:
         if self.done:
             return []
         self.done = True
-        on_gpu = self._resources.gpus_per_worker > 0
+        on_gpu = self._resources.on_gpu
         return make_packs(self.plan, workers, on_gpu, self._resources.pack_size)
 
     def learn(self, rows: list[int], records: pa.Table) -> None:

@@ -5,13 +5,15 @@ is decided by the Ledger. So Tune's own state is written to a temporary folder a
 """
 
 import logging
+import math
 import os
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +25,14 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")  # the new one speaks even when
 import ray
 from ray import tune
 from ray.tune.experiment import Trial as TuneTrial
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweeper.run.executor import ExecutorError, Job
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
 from sweeper.run.mail import CompactPlan, Here, packed, read_rows, unpacked, write_rows
+from sweeper.run.nodes import RUNTIME_ENV, check_nodes, room, shares_of, total_room
 from sweeper.run.packs import Pack
 from sweeper.run.trackers.observers import Observers
 from sweeper.run.worker import Delivery, Train, work
@@ -44,6 +48,15 @@ RAYLET_SECONDS = 1.0
 
 MAX_MUTE_DEATHS = 6
 """So many workers in a row dead before they could train: it is the cluster, not a trial."""
+
+MAX_WORKERS = 10_000
+"""At once, whatever the cluster has room for."""
+
+LOOK_SECONDS = 3.0
+"""Nodes come and go: their room is looked at this often."""
+
+BOOT_SECONDS = 1.5
+"""A pack that has not begun after this long waits for a process to start, not to be handed over."""
 
 
 class RayExecutor:
@@ -73,12 +86,13 @@ class RayExecutor:
         self._quiet = _quiet(log_file)
         self._quiet.__enter__()
         # Resources may only be given to a Ray that this call starts.
-        mine = address == "local"
+        self._mine = address == "local"
         try:
             ray.init(
                 address=address,
-                num_cpus=os.cpu_count() if mine else None,
-                include_dashboard=False if mine else None,
+                num_cpus=os.cpu_count() if self._mine else None,
+                include_dashboard=False if self._mine else None,
+                runtime_env=None if self._mine else RUNTIME_ENV,
                 log_to_driver=False,
                 logging_level=logging.WARNING,
             )
@@ -86,7 +100,10 @@ class RayExecutor:
             self._quiet.__exit__(None, None, None)
             if not isinstance(error, (ConnectionError, RuntimeError, ValueError)):
                 raise
-            reason = str(error.__cause__ or error).strip().splitlines()[-1]
+            reason = str(error.__cause__ or error).strip()
+            if reason.startswith("Version mismatch"):
+                raise ExecutorError(reason) from error
+            reason = reason.splitlines()[-1]
             raise ExecutorError(f"no Ray cluster at {address}: {reason}") from error
 
     def workers(self, resources: Resources) -> int:
@@ -95,25 +112,26 @@ class RayExecutor:
         Raises:
             ExecutorError: No node has room for one.
         """
-        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        fits = sum(_room(node, resources) for node in nodes)
-        if not fits:
-            have = ", ".join(
-                f"{n.get('CPU', 0):g} CPUs and {n.get('GPU', 0):g} GPUs" for n in nodes
-            )
-            raise ExecutorError(
-                f"a worker should get {resources.cpus_per_worker:g} CPUs and "
-                f"{resources.gpus_per_worker:g} GPUs on one node; the nodes have {have}"
-            )
-        return min(fits, resources.workers or fits)
+        return room(resources)
 
     def run(self, job: Job, ledger: Ledger, interrupt: Interrupt) -> None:
-        """Run packs until the ledger has ended or an end is requested."""
+        """Run packs until the ledger has ended or an end is requested.
+
+        Raises:
+            ExecutorError: Nodes differ from the driver, or workers cannot start.
+        """
+        if not self._mine:
+            check_nodes(job.resources, job.modules)
         observers = Observers(job, ledger.say)
-        feed = _Feed(ledger, interrupt, observers)
-        resources = {"CPU": job.resources.cpus_per_worker, "GPU": job.resources.gpus_per_worker}
+        resources, share = job.resources, _given(job.resources)
+        if resources.gpus_per_worker == "auto":
+            shares = shares_of(job)
+            share = shares.of
+            least = float(shares.shares.min())
+            resources = resources.model_copy(update={"gpus_per_worker": least})
+        feed = _Feed(ledger, interrupt, observers, resources, share)
         # A worker that was given no GPU may still see them all; it would share them with everyone.
-        no_gpu = job.device == "auto" and not job.resources.gpus_per_worker
+        no_gpu = job.device == "auto" and not resources.on_gpu
         device = "cpu" if no_gpu else job.device
         trainable = tune.with_parameters(
             PackTrainable,
@@ -126,11 +144,12 @@ class RayExecutor:
         )
         with tempfile.TemporaryDirectory(prefix="sweeper-tune-") as scratch, observers:
             tuner = tune.Tuner(
-                tune.with_resources(trainable, resources),
+                tune.with_resources(trainable, _Request(resources.cpus_per_worker)),
                 tune_config=tune.TuneConfig(
                     search_alg=feed,
+                    scheduler=_LatestFirst(),  # type: ignore[no-untyped-call]
                     num_samples=-1,
-                    max_concurrent_trials=self.workers(job.resources),
+                    max_concurrent_trials=MAX_WORKERS,
                     reuse_actors=True,
                     trial_name_creator=feed.name,
                     trial_dirname_creator=_name,
@@ -177,7 +196,7 @@ class PackTrainable(tune.Trainable):
         rows = read_rows(new_config["pack"])
         self._deliveries: Iterator[Delivery | None] = work(
             self._plan, rows, self._provenance, self._device, self._modules, self._probes,
-            self._train,
+            self._train, new_config["gpus"],
         )  # fmt: skip
         self._ready = False
         return True
@@ -207,24 +226,41 @@ class _Feed(Here, Searcher):
     and wandb among them, to count which are in use.
     """
 
-    def __init__(self, ledger: Ledger, interrupt: Interrupt, observers: Observers) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        interrupt: Interrupt,
+        observers: Observers,
+        resources: Resources,
+        share: Callable[[Pack], float],
+    ) -> None:
         super().__init__()
         self._ledger, self._interrupt, self._observers = ledger, interrupt, observers
+        self._resources, self._looked, self._full = resources, -math.inf, False
+        self._share = share
         self._out: dict[str, Pack] = {}
+        self._since: dict[str, float] = {}
         self._ready: set[str] = set()
         self._tune_trials: dict[str, TuneTrial] = {}
         self._mute_deaths = 0
         self.error: Exception | None = None
 
+    def set_max_concurrency(self, max_concurrent: int) -> bool:
+        """Say that this is seen to here: the limit changes while nodes come and go."""
+        return True
+
     def suggest(self, trial_id: str) -> Any:  # noqa: ANN401
         if self._ledger.ended or self.error:
             return Searcher.FINISHED
+        self._look_at_nodes()
+        if len(self._out) >= self._ledger.workers + self._spare():
+            return None
         pack = self._ledger.take()
         if pack is None:
             return None
-        self._out[trial_id] = pack
+        self._out[trial_id], self._since[trial_id] = pack, time.monotonic()
         self._observers.start(trial_id, list(pack.rows))
-        return {"pack": write_rows(pack.rows)}
+        return {"pack": write_rows(pack.rows), "gpus": self._share(pack)}
 
     def name(self, trial: TuneTrial) -> str:
         """Names Tune's trial, and keeps it at hand: it alone is told why its worker died."""
@@ -234,6 +270,7 @@ class _Feed(Here, Searcher):
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """Deliver what a worker has sent, and then tell the trackers."""
         self._ready.add(trial_id)
+        self._since.pop(trial_id, None)
         self._mute_deaths = 0
         deliveries: list[Delivery] = []
         try:
@@ -251,6 +288,7 @@ class _Feed(Here, Searcher):
         if result is not None:
             self.on_trial_result(trial_id, result)
         self._observers.end(trial_id, failed=error)
+        self._since.pop(trial_id, None)
         trial = self._tune_trials.pop(trial_id, None)
         pack = self._out.pop(trial_id, None)
         if pack is None or self.error or self._interrupt.requested:
@@ -261,6 +299,28 @@ class _Feed(Here, Searcher):
             )
         except Exception as failure:  # as in `on_trial_result`
             self.error = failure
+
+    def _spare(self) -> int:
+        """One pack more than workers while a process starts and the nodes have no further room.
+
+        Whoever ends a pack meanwhile takes that one. Else it would be given the pack for which the
+        process starts, and Tune would end this process: where packs are shorter than a start, a
+        node that joins never gets to work.
+        """
+        starting = self._since and time.monotonic() - min(self._since.values()) > BOOT_SECONDS
+        return int(bool(starting and self._full))
+
+    def _look_at_nodes(self) -> None:
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        fits = total_room(self._resources)
+        # where no node is left, what is out may still come back, and a node too
+        now = max(1, min(fits, self._resources.workers or fits))
+        self._full = fits <= now
+        if now != self._ledger.workers and self._out:
+            self._ledger.say(f"room for {now:,} workers now, {self._ledger.workers:,} before")
+        self._ledger.workers = now
 
     def _take_back(self, trial_id: str, pack: Pack, error: str | None) -> None:
         if error and trial_id not in self._ready:
@@ -283,6 +343,36 @@ class _Feed(Here, Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing of it was kept."""
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What Ray is asked for, for a pack.
+
+    Attributes:
+        cpus: For each.
+    """
+
+    cpus: float
+
+    def __call__(self, config: dict[str, Any]) -> tune.PlacementGroupFactory:
+        bundle = {"CPU": self.cpus}
+        return tune.PlacementGroupFactory(
+            [bundle | {"GPU": config["gpus"]} if config["gpus"] else bundle]
+        )
+
+
+def _given(resources: Resources) -> Callable[[Pack], float]:
+    """The share of every pack, where it is given."""
+    return lambda pack: resources.least_gpus
+
+
+class _LatestFirst(FIFOScheduler):
+    """Of packs that wait, the one that came last: no process is being started for it yet."""
+
+    def choose_trial_to_run(self, tune_controller: Any) -> TuneTrial | None:  # noqa: ANN401
+        trials = reversed(tune_controller.get_trials())
+        return next((trial for trial in trials if trial.status == TuneTrial.PENDING), None)
 
 
 class _StopWhen(Here, tune.Stopper):
@@ -343,14 +433,6 @@ def death_reason(error_file: str | None) -> str:
     if "SIGKILL" in text or "SYSTEM_ERROR" in text:
         return "its process was killed or crashed; where memory runs out, the kernel kills"
     return (text.strip().splitlines() or ["of an unknown cause"])[-1].strip()
-
-
-def _room(node: dict[str, float], resources: Resources) -> int:
-    """Workers that fit on a node."""
-    fits = int(node.get("CPU", 0) / resources.cpus_per_worker)
-    if resources.gpus_per_worker:
-        fits = min(fits, int(node.get("GPU", 0) / resources.gpus_per_worker))
-    return fits
 
 
 def _knock(address: str) -> None:

@@ -34,7 +34,7 @@ class Train(Protocol):
     """What trains a pack: `sweeper.learn.train.train`, or what stands for it in a benchmark."""
 
     def __call__(
-        self, pack: Sequence[Trial], device: str, *, probes: Probes | None
+        self, pack: Sequence[Trial], device: str, *, probes: Probes | None, memory_share: float
     ) -> Iterator[list[TrialResult]]:
         """After each evaluation, the results of the trials that ended with it."""
         ...
@@ -69,6 +69,7 @@ def work(
     modules: Mapping[str, str] | None = None,
     probes: Probes | None = None,
     train: Train | None = None,
+    gpus: float = 1,
 ) -> Generator[Delivery | None, bool | None, None]:
     """Train the given rows of a plan.
 
@@ -80,6 +81,8 @@ def work(
         modules: Texts of users' modules, by label; imported where a trial names one.
         probes: What is measured while they train.
         train: What trains a pack; by default `sweeper.learn.train.train`.
+        gpus: That this worker was given. Of a part of one it takes that part of the memory; with
+            0 it shares what it sees with nobody.
 
     Raises:
         RuntimeError: At the first item: this worker cannot use the device, or import a module.
@@ -112,7 +115,7 @@ def work(
             probes_table([result.probed for result in ready if result.probed]),
         )
 
-    for ended in train(pack, device, probes=probes):
+    for ended in train(pack, device, probes=probes, memory_share=min(1.0, gpus or 1.0)):
         ready += ended
         ended_at += [datetime.now(UTC)] * len(ended)
         due = time.monotonic() - sent >= DELIVERY_SECONDS or len(ready) >= MAX_DELIVERY

@@ -121,12 +121,31 @@ class Resources(Strict):
         default=None, description="Workers at most; by default as many as fit."
     )
     cpus_per_worker: Annotated[float, Field(ge=0.01)] = Field(default=1, description="CPU cores.")
-    gpus_per_worker: Annotated[float, Field(ge=0)] = Field(
-        default=0, description="GPUs; a fraction shares one."
+    gpus_per_worker: Annotated[float, Field(ge=0)] | Literal["auto"] = Field(
+        default=0,
+        description="GPUs; a fraction shares one. auto: for each pack the part of a card that its "
+        "memory takes.",
+    )
+    gpu_memory_gb: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="Of a card, for auto; by default what the nodes' cards have."
     )
     pack_size: Count | None = Field(
         default=None, description="Trials in a pack at most; by default from their cost."
     )
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether workers are given GPUs."""
+        return self.gpus_per_worker == "auto" or self.gpus_per_worker > 0
+
+    @property
+    def least_gpus(self) -> float:
+        """What a worker asks for at least."""
+        return LEAST_SHARE if self.gpus_per_worker == "auto" else self.gpus_per_worker
+
+
+LEAST_SHARE = 0.05
+"""Of a GPU: shares are multiples of it."""
 
 
 DesignKind = Literal["grid", "boundary", "refine"]

@@ -102,7 +102,7 @@ RECORD_COLUMNS = {
     "numerics": Column("version of the engine; raised when a change of it moves results"),
     "code_version": Column("of sweeper, with its commit where it is known"),
     "library_versions": Column("of what it was trained with"),
-    "host": Column("where"),
+    "host": Column("where: the machine's name, or `SWEEPER_HOST` where that is set"),
     "started_at": Column("when, in UTC"),
 }
 """Of `records/`, for every name in RECORD_SCHEMA."""

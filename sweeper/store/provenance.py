@@ -1,11 +1,12 @@
 """Where a record comes from: code, libraries, host, run."""
 
+import hashlib
 import json
 import os
 import platform
 import socket
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -26,21 +27,6 @@ _SECRET_LENGTH = 8
 """Shorter values, such as "1" or "true", stand in any text."""
 
 
-@dataclass(frozen=True)
-class Provenance:
-    """What every record of one run says about its origin.
-
-    Attributes:
-        sweep: The spec's name.
-        run_id: Names the run; the results folder keeps its description under runs/.
-        spec_digest: Names the text of the spec as run, kept under specs/ in the results folder.
-    """
-
-    sweep: str
-    run_id: str
-    spec_digest: str
-
-
 @cache
 def code_version() -> str:
     """The package's version and, in a checkout, the commit (`+dirty` if the tree was changed)."""
@@ -53,6 +39,35 @@ def code_version() -> str:
     except (OSError, subprocess.SubprocessError):
         return sweeper.__version__
     return f"{sweeper.__version__} ({commit.strip()})"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What every record of one run says about its origin.
+
+    Attributes:
+        sweep: The spec's name.
+        run_id: Names the run; the results folder keeps its description under runs/.
+        spec_digest: Names the text of the spec as run, kept under specs/ in the results folder.
+        code_version: Of the driver; workers run the same code, and cannot ask git where they got
+            it over the wire.
+    """
+
+    sweep: str
+    run_id: str
+    spec_digest: str
+    code_version: str = field(default_factory=code_version)
+
+
+@cache
+def source_digest() -> str:
+    """Names the text of the package: equal where all its files are."""
+    root = Path(sweeper.__file__).parent
+    digest = hashlib.blake2b(digest_size=6)
+    for path in sorted(root.rglob("*.py")):
+        digest.update(f"{path.relative_to(root).as_posix()}\0".encode())
+        digest.update(path.read_bytes() + b"\0")
+    return f"{sweeper.__version__} ({digest.hexdigest()})"
 
 
 @cache
@@ -69,8 +84,8 @@ def library_versions() -> str:
 
 @cache
 def host() -> str:
-    """This machine's name."""
-    return socket.gethostname()
+    """This machine's name, or what SWEEPER_HOST calls it."""
+    return os.environ.get("SWEEPER_HOST") or socket.gethostname()
 
 
 def without_environment(text: str) -> str:

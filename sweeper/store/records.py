@@ -14,13 +14,7 @@ from sweeper.spec.learners import usual as usual
 from sweeper.spec.trial import DEFAULTS as DEFAULTS
 from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
 from sweeper.store.probes import NOT_PROBED, RECORD_COLUMNS, Probed, record_columns
-from sweeper.store.provenance import (
-    Provenance,
-    code_version,
-    host,
-    library_versions,
-    without_environment,
-)
+from sweeper.store.provenance import Provenance, host, library_versions, without_environment
 from sweeper.tasks.groups import group_named
 
 SCHEMA_VERSION = 6
@@ -211,7 +205,7 @@ def records_table(
         "run_id": provenance.run_id,
         "spec_digest": provenance.spec_digest,
         "numerics": NUMERICS,
-        "code_version": code_version(),
+        "code_version": provenance.code_version,
         "library_versions": library_versions(),
         "host": host(),
         "device": device,

@@ -14,31 +14,33 @@
       profile/<run>.json             a trace of where a run's time went, if it was asked for
       trackers/                      what trackers keep on this machine, if a spec names any
       set-aside/                     what `sweeper repair` took out, and why
-      driver.lock
+      driver.lock                    who is its driver now
+      lock/                          the same on object stores: claims that beat
 
 Only the driver writes; workers send their records to it. So a worker that outlives its driver has
 nobody to hand a second record to, and workers need no disk in common with the driver.
 """
 
-import fcntl
 import json
 import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from sweeper.store.errors import ResultsError as ResultsError
+from sweeper.store.lock import Check, local_owner, locked
 from sweeper.store.probes import PROBE_SCHEMA, PROBE_VERSION, READABLE_PROBES
 from sweeper.store.records import (
     CURVE_SCHEMA,
@@ -69,10 +71,6 @@ _ROW_GROUP_BYTES = 32_000_000
 _RUN_TIME = "%Y%m%dT%H%M%S"
 
 
-class ResultsError(Exception):
-    """The results folder cannot be read or used; the message says which file and why."""
-
-
 class SchemaError(ResultsError):
     """A shard is whole but of a schema that this version does not read."""
 
@@ -84,10 +82,12 @@ class ResultsFolder:
     Attributes:
         filesystem: Where it is.
         path: The folder's path there.
+        location: What `at` takes for it.
     """
 
     filesystem: pafs.FileSystem
     path: str
+    location: str
 
     @classmethod
     def at(cls, location: str | Path) -> "ResultsFolder":
@@ -97,12 +97,19 @@ class ResultsFolder:
             ResultsError: No file system answers to this URI.
         """
         if "://" not in str(location):
-            return cls(pafs.LocalFileSystem(), str(Path(location).absolute()))
+            path = str(Path(location).absolute())
+            return cls(pafs.LocalFileSystem(), path, path)
         try:
             filesystem, path = pafs.FileSystem.from_uri(str(location))
         except (pa.ArrowInvalid, OSError, ImportError) as error:
             raise ResultsError(f"{location}: cannot open this location: {error}") from error
-        return cls(filesystem, path.rstrip("/"))
+        return cls(filesystem, path.rstrip("/"), str(location))
+
+    def below(self, name: str) -> "ResultsFolder":
+        """The folder of this name in this one."""
+        address, mark, options = self.location.partition("?")  # s3://bucket/path?region=...
+        location = f"{address.rstrip('/')}/{name}{mark}{options}"
+        return ResultsFolder(self.filesystem, f"{self.path}/{name}", location)
 
     @property
     def local_path(self) -> Path | None:
@@ -584,43 +591,36 @@ class ResultsFolder:
 
     def driver(self) -> str | None:
         """Who is running a sweep into this folder now, or None; local disks only."""
-        if self.local_path is None or not (self.local_path / "driver.lock").exists():
-            return None
-        with (self.local_path / "driver.lock").open() as file:
-            return None if _locked(file, fcntl.LOCK_SH, tries=1) else file.read().strip()
+        return None if self.local_path is None else local_owner(self.local_path)
 
     @contextmanager
-    def lock(self, holder: str) -> Iterator[None]:
-        """Be the only driver of this folder; a dead owner's lock is free. Local disks only.
+    def lock(self, holder: str, say: Callable[[str], None] = lambda text: None) -> Iterator[Check]:
+        """Be the only driver of this folder; a dead owner's lock is free.
+
+        At once on a local disk, elsewhere after `lock.SILENT_SECONDS`.
 
         Args:
             holder: Says who holds it, for the message that another driver gets.
+            say: Tells people what is waited for.
 
         Raises:
             ResultsError: Another live process holds it.
+
+        Yields:
+            What to call before records are written: it raises ResultsError if another driver, who
+            heard nothing of this one for too long, has taken over.
         """
-        if self.local_path is None:
-            yield
-            return
-        self.local_path.mkdir(parents=True, exist_ok=True)
-        with (self.local_path / "driver.lock").open("a+") as file:
-            if not _locked(file, fcntl.LOCK_EX):
-                file.seek(0)
-                raise ResultsError(f"{self.path}: in use by {file.read().strip()}")
-            file.truncate(0)
-            file.write(holder)
-            file.flush()
+        with locked(self.filesystem, self.path, holder, say) as check:
             self._remove_leftovers()
-            try:
-                yield
-            finally:
-                file.truncate(0)
+            yield check
 
     def _remove_leftovers(self) -> None:
         """Delete what a killed driver was writing aside; only for the lock's holder."""
-        assert self.local_path is not None
-        for path in self.local_path.glob("*/.*.tmp"):
-            path.unlink()
+        here = self.filesystem.get_file_info(pafs.FileSelector(self.path, allow_not_found=True))
+        for folder in (info.path for info in here if info.type == pafs.FileType.Directory):
+            for info in self.filesystem.get_file_info(pafs.FileSelector(folder)):
+                if info.base_name.startswith(".") and info.base_name.endswith(".tmp"):
+                    self.filesystem.delete_file(info.path)
         self._delete_replaced()
 
 
@@ -633,18 +633,6 @@ def _plain(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
         raise ResultsError(f"{name!r} is no name of a file in a results folder")
     return name
-
-
-def _locked(file: IO[str], kind: int, tries: int = 10) -> bool:
-    """Take a lock, or tell that it is not to be had; who only asks holds it for a moment."""
-    for _ in range(tries):
-        try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.05)
-        else:
-            return True
-    return False
 
 
 def _check_schema(path: str, kind: str, found: pa.Schema, expected: pa.Schema) -> None:

@@ -9,6 +9,7 @@ from typing import Self
 
 import pyarrow as pa
 
+from sweeper.store.lock import Check
 from sweeper.store.results import ResultsError, ResultsFolder
 from sweeper.store.shards import Shard
 
@@ -31,6 +32,7 @@ class ShardWriter:
         run_id: str,
         wrote: Callable[[float, float], None] = lambda start, end: None,
         only_probes: bool = False,
+        check: Check = lambda: None,
         say: Callable[[str], None] = lambda text: None,
         fan_in: int = FAN_IN,
     ) -> None:
@@ -42,10 +44,11 @@ class ShardWriter:
             wrote: Called after each shard with the times between which it was written, by
                 the monotonic clock.
             only_probes: The trials have records: keep what their probes measured and nothing else.
+            check: Called before each shard; raises if the folder is another driver's by now.
             say: Tells people.
             fan_in: Shards that are put into one.
         """
-        self._folder, self._run_id, self._wrote = folder, run_id, wrote
+        self._folder, self._run_id, self._wrote, self._check = folder, run_id, wrote, check
         self._shards = 0
         self._records: list[pa.Table] = []
         self._curves: list[pa.Table] = []
@@ -96,6 +99,7 @@ class ShardWriter:
 
         Raises:
             OSError: It could not be written; nothing is forgotten.
+            ResultsError: The folder is another driver's by now.
         """
         with self._writing:
             with self._lock:
@@ -115,6 +119,7 @@ class ShardWriter:
     def _write(self, records: pa.Table, curves: pa.Table, probes: pa.Table | None) -> None:
         shard = Shard(self._run_id, self._shards, self._shards)
         start = time.monotonic()
+        self._check()
         if self._only_probes:
             self._folder.write_probes(shard.stem, probes)
         else:

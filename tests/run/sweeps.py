@@ -1,11 +1,18 @@
 """Runs of the tests in this folder, and what they leave."""
 
 import os
+import re
+import shutil
 import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
+import psutil
 
 from sweeper.store.results import ResultsFolder
 from tests.commands import SWEEPER, called, started
@@ -14,6 +21,9 @@ MEASURED_ELSEWHERE = [
     "wall_time_s", "setup_s", "evaluation_s", "started_at", "run_id", "host", "pack_size",
     "spec_digest", "library_versions", "code_version",
 ]  # fmt: skip
+
+NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}
+"""For clusters that tests start."""
 
 MEDIUM = """\
 name: medium
@@ -73,3 +83,32 @@ def assert_ended_by_budget(said: str, spec: Path) -> None:
     assert "5 of 12 done" in said
     assert "the 5 trials are run; the same command goes on" in said
     assert len(records(spec)) == 5
+
+
+def cluster_processes(folder: str) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if folder in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
+@contextmanager
+def started_cluster(*resources: str) -> Iterator[str]:
+    """The address of a Ray cluster of one node, with resources as `ray start` takes them."""
+    folder = tempfile.mkdtemp(prefix="ray")  # short: the names of sockets have a limit
+    ray = str(Path(sys.executable).with_name("ray"))
+    head = ["start", "--head", "--node-ip-address=127.0.0.1", "--port=0", *resources]
+    quiet = ["--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}"]
+    answer = subprocess.run(
+        [ray, *head, *quiet],
+        capture_output=True, text=True, timeout=120, check=True, env=os.environ | NO_TOKEN,
+    )  # fmt: skip
+    try:
+        yield re.findall(r"--address='([^']+)'", answer.stdout)[0]
+        assert cluster_processes(folder)
+    finally:
+        for process in cluster_processes(folder):
+            process.kill()
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,12 +1,8 @@
 """Whole runs as a user starts them: real Ray, real kills, real files."""
 
 import os
-import re
-import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,11 +16,13 @@ from sweeper.store.results import ResultsFolder
 from tests.commands import called
 from tests.run.sweeps import (
     MEDIUM,
+    NO_TOKEN,
     assert_ended_by_budget,
     inline,
     records,
     run,
     start,
+    started_cluster,
     table,
     wait_for_records,
 )
@@ -183,36 +181,12 @@ def test_the_address_of_no_cluster_is_refused(small_spec: Path) -> None:
 
 # ------------------------------------------------------------------ a cluster that others started
 
-NO_TOKEN = {"RAY_AUTH_MODE": "disabled"}
-
-
-def cluster_processes(folder: str) -> list[psutil.Process]:
-    found = []
-    for process in psutil.process_iter():
-        with suppress(psutil.Error):
-            if folder in " ".join(process.cmdline()):
-                found.append(process)
-    return found
-
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
     """The address of a Ray cluster that no run has started, and none has ended."""
-    folder = tempfile.mkdtemp(prefix="ray")  # short: the names of sockets have a limit
-    ray = str(Path(sys.executable).with_name("ray"))
-    head = ["start", "--head", "--node-ip-address=127.0.0.1", "--port=0", "--num-cpus=2"]
-    quiet = ["--include-dashboard=false", "--disable-usage-stats", f"--temp-dir={folder}"]
-    answer = subprocess.run(
-        [ray, *head, *quiet],
-        capture_output=True, text=True, timeout=120, check=True, env=os.environ | NO_TOKEN,
-    )  # fmt: skip
-    try:
-        yield re.findall(r"--address='([^']+)'", answer.stdout)[0]
-        assert cluster_processes(folder)
-    finally:
-        for process in cluster_processes(folder):
-            process.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+    with started_cluster("--num-cpus=2") as address:
+        yield address
 
 
 def test_a_running_cluster_gives_the_table_of_one_process(small_spec: Path, cluster: str) -> None:

@@ -148,7 +148,7 @@ class Mortal(pafs.FileSystemHandler):
     open_append_stream = nothing
 Mortal.__abstractmethods__ = frozenset()
 
-folder = ResultsFolder(pafs.PyFileSystem(Mortal()), sys.argv[1])
+folder = ResultsFolder(pafs.PyFileSystem(Mortal()), sys.argv[1], sys.argv[1])
 folder.compact([Shard(sys.argv[3], i, i) for i in range(1, 4)])
 """
 

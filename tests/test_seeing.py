@@ -213,6 +213,9 @@ def test_a_heartbeat_is_believed_only_while_it_is_fresh_and_the_lock_is_held(
             assert life(phase="starting")[0] == "starting"
         with folder.lock("run of another name"):
             assert life(phase="finished")[0] == "starting"
+        with folder.lock("sweeper repair on a host, process 7"):
+            assert life(phase="finished")[0] == "finished"
+            assert life()[0] == "died"
         assert life(phase="failed", error="OSError: full")[1].endswith("OSError: full")
         monkeypatch.setattr(ResultsFolder, "local_path", None)  # where nobody can see a lock
         assert life()[0] == "running"

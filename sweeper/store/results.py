@@ -64,7 +64,7 @@ SCHEMAS = {"records": RECORD_SCHEMA, "curves": CURVE_SCHEMA, "probes": PROBE_SCH
 """Of the data sets, by folder. A shard's file of the records makes it count; one of probes is there
 where any were on, and alone where trials were probed that have records."""
 
-_ALWAYS = ("records", "curves")
+ALWAYS = ("records", "curves")
 """Those that have a file of every shard."""
 
 _ROW_GROUP_BYTES = 32_000_000
@@ -467,7 +467,7 @@ class ResultsFolder:
         rows: list[int] = []
         for one in parts:
             path = f"{self.path}/{kind}/{one.stem}{SUFFIX}"
-            if kind not in _ALWAYS and not self._there(path):  # no trial of it has any
+            if kind not in ALWAYS and not self._there(path):  # no trial of it has any
                 rows += [0] * (one.last - one.first + 1)
                 continue
             with self._opened(path) as file:
@@ -516,7 +516,7 @@ class ResultsFolder:
         """
         files = {kind: self._names(kind) for kind in SCHEMAS}
         count = counting(files["records"])
-        whole = [name for name in count if all(name in files[kind] for kind in _ALWAYS)]
+        whole = [name for name in count if all(name in files[kind] for kind in ALWAYS)]
         for kind, there in files.items():
             gone = holders(there, whole)
             for name in there:

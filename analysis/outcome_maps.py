@@ -109,8 +109,8 @@ class _Layout:
         log_x = trials["log_x"].to_numpy()
         self._low, self._high = float(log_x.min()), float(log_x.max())
         self._bins = min(bins, _natural_bins(trials, self._high - self._low))
-        width = (self._high - self._low) / max(1, self._bins - 1)
-        self._bin = np.rint((log_x - self._low) / (width or 1.0)).astype(int)
+        steps = (self._bins - 1) / ((self._high - self._low) or 1.0)
+        self._bin = np.rint((log_x - self._low) * steps).astype(int)
         names = (
             trials[["group_order", "group"]].drop_duplicates().sort_values(["group_order", "group"])
         )

@@ -19,8 +19,8 @@ from sweeper.learn import train
 from sweeper.run.following import Follower, cause_of
 from sweeper.spec.trial import Trial
 from sweeper.store.provenance import host
-from sweeper.store.results import ResultsFolder
-from sweeper.terminal.watching import StatusView
+from sweeper.store.results import ResultsError, ResultsFolder
+from sweeper.terminal.watching import StatusView, watch
 from tests.commands import SWEEPER, called
 
 SMALL = """\
@@ -213,6 +213,9 @@ def test_a_heartbeat_is_believed_only_while_it_is_fresh_and_the_lock_is_held(
             assert life(phase="starting")[0] == "starting"
         with folder.lock("run of another name"):
             assert life(phase="finished")[0] == "starting"
+        with folder.lock("sweeper repair on a host, process 7"):
+            assert life(phase="finished")[0] == "finished"
+            assert life()[0] == "died"
         assert life(phase="failed", error="OSError: full")[1].endswith("OSError: full")
         monkeypatch.setattr(ResultsFolder, "local_path", None)  # where nobody can see a lock
         assert life()[0] == "running"
@@ -292,6 +295,27 @@ def test_a_live_run_is_followed_from_other_processes(tmp_path: Path) -> None:
     # shards were read once, and give what a fresh look finds
     assert seen[-1]["settings"] == StatusView(folder).plain()["settings"]
     assert len(seen[-1]["settings"]) == 2
+
+
+def test_a_look_that_fails_is_told_and_the_watch_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    class View(StatusView):
+        """Of a folder that cannot be read the second time, and is complete the third."""
+
+        def __init__(self) -> None:
+            self.looks, self.complete = 0, False
+
+        def plain(self) -> dict[str, Any]:
+            self.looks += 1
+            if self.looks == 2:
+                raise ResultsError("x: cannot read this shard")
+            self.complete = self.looks == 3
+            return {"look": self.looks}
+
+    watch(View(), Console(), 0.01, as_json=True)
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert told == [{"look": 1}, {"error": "x: cannot read this shard"}, {"look": 3}]
 
 
 def assert_watched_in_a_terminal(folder: Path) -> None:

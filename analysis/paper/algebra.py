@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 from scipy import stats
 
-from analysis.figures.style import PANEL, styled
+from analysis.figures.style import PANEL, message, styled
 from analysis.paper.numbers import Numbers
 from analysis.paper.statements import Agreement, Statement
 
@@ -42,7 +42,9 @@ _PAPER_SEEDS = 5
 def draw(numbers: Numbers) -> dict[str, Figure]:
     """Shares of orders and of forms over the weight decay, means over seeds."""
     found = _solutions(numbers.records)
-    orders = ["4", "5", "6", "7 or more"]
+    if found.empty:
+        return {"algebra": message("No solutions: no run was probed for them.")}
+    orders = ["3 or fewer", "4", "5", "6", "7 or more"]
     panels = {"order of the solution": orders, "form": [*FORMS.values(), "no product"]}
     with styled():
         figure = Figure(figsize=(PANEL[0] * 1.9, PANEL[1]), layout="constrained")
@@ -119,7 +121,8 @@ def _solutions(records: pd.DataFrame) -> pd.DataFrame:
         said = json.loads(text)
         orders, forms = said["orders"], said["forms"]
         row = {name: orders.get(name, 0) for name in ("4", "5", "6")}
-        row["7 or more"] = sum(orders.values()) - sum(row.values())
+        row["7 or more"] = sum(count for order, count in orders.items() if int(order) > 6)
+        row["3 or fewer"] = sum(count for order, count in orders.items() if int(order) < 4)
         row |= {word: forms.get(name, 0) for name, word in FORMS.items()}
         row["no product"] = sum(orders.values()) - sum(row[word] for word in FORMS.values())
         rows.append({name: 100 * count / (M // 2) for name, count in row.items()})

@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from analysis.figures.style import PANEL, styled
+from analysis.figures.style import PANEL, message, styled
 from analysis.paper.numbers import Numbers
 from analysis.paper.statements import (
     Agreement,
@@ -69,6 +69,8 @@ def judge_gradient(numbers: Numbers) -> list[Statement]:
     with_it, without = grown[decayed].tolist(), grown[~decayed].tolist()
     says = "With weight decay the net generalizes, without it does not."
     statistic = f"{counted(with_it)} runs generalize with it, {counted(without)} without"
+    if not (with_it and without):
+        return [Statement(says, Agreement.OPEN, statistic, "runs of both kinds are needed")]
     agrees = all(with_it) and not any(without)
     why = "" if agrees else "enough pairs generalize here whatever the decay, or too few steps do"
     outcome = Statement(
@@ -82,8 +84,11 @@ def _vanishing(probes: pd.DataFrame, records: pd.DataFrame) -> Statement:
     """‖G_F‖ at the last measurement of each run over its largest."""
     says = "Without weight decay the gradient at the features vanishes, with it some stays."
     norms = probes.groupby("fingerprint")["grad_features"].agg(["last", "max"])
-    left = (norms["last"] / norms["max"]).map(np.log)
+    left = (norms["last"] / norms["max"]).map(np.log).dropna()
     kept = records.set_index("fingerprint")["weight_decay"].reindex(left.index) > 0
+    if not (kept.any() and (~kept).any()):
+        rest = f"{kept.sum()} runs were probed with weight decay, {(~kept).sum()} without"
+        return Statement(says, Agreement.OPEN, rest, "runs of both kinds are needed")
     with_it, without = (mean_of(left[rows], logarithms=True) for rows in (kept, ~kept))
     ratio = np.log(without.value / with_it.value)
     statistic = (
@@ -102,6 +107,8 @@ def _vanishing(probes: pd.DataFrame, records: pd.DataFrame) -> Statement:
 def draw_energy(numbers: Numbers) -> dict[str, Figure]:
     """Mean energy of the features at the end against the learning rate, one dot a run."""
     runs = _ended(numbers)
+    if runs.empty:
+        return {"energy": message("No energies: no run was probed for them.")}
     with styled():
         figure = Figure(figsize=(PANEL[0] + 0.6, PANEL[1]), layout="constrained")
         axes = figure.subplots()
@@ -147,7 +154,9 @@ def judge_energy(numbers: Numbers) -> list[Statement]:
         agreement = Agreement.OPEN
     why = {
         Agreement.AGREES: "",
-        Agreement.OPEN: "it is higher, but not by so much",
+        Agreement.OPEN: "it is higher, but not by so much"
+        if ratio.low > 1
+        else "the interval holds 1",
         Agreement.DISAGREES: "it is not higher",
     }[agreement]
     return [Statement(says, agreement, statistic, why), _memorizing_rates(runs)]

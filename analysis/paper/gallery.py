@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import save, styled
 from analysis.paper.catalogue import FIGURES, PaperFigure
-from analysis.paper.numbers import Numbers, measured
+from analysis.paper.numbers import NotRunError, Numbers, measured
 from analysis.paper.statements import Statement
 from analysis.report.render import write
 from sweeper.store.provenance import code_version
@@ -63,19 +63,19 @@ def write_page(results: str, out: Path) -> tuple[Path, list[str]]:
 
     Raises:
         ResultsError: A shard cannot be read; the message names it.
-        LookupError: No sweep has records.
+        NotRunError: No sweep has records.
     """
     shown, missing = [], []
     for figure in FIGURES:
         try:
             numbers = measured(results, figure.spec, figure.curves, figure.probes)
-        except LookupError:
+        except NotRunError:
             missing.append(figure.spec)
             continue
         images = {name: _address(image) for name, image in figure.draw(numbers).items()}
         shown.append(_shown(figure, numbers, images))
     if not shown:
-        raise LookupError(results)
+        raise NotRunError(results)
     return write(_rendered("paper.html.j2", shown, missing), out), missing
 
 
@@ -91,7 +91,7 @@ def write_gallery(results: str, folder: Path) -> Iterator[Path]:
     for figure in FIGURES:
         try:
             numbers = measured(results, figure.spec, figure.curves, figure.probes)
-        except LookupError:
+        except NotRunError:
             continue
         numbers.keep(folder / "numbers", figure.spec)
         for name, image in figure.draw(numbers).items():

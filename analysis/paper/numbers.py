@@ -8,6 +8,7 @@ import pandas as pd
 
 from analysis.dynamics import load_probes
 from analysis.loading import load, load_curves
+from sweeper.store.records import Outcome
 from sweeper.store.results import ResultsFolder
 
 _PROVENANCE = [
@@ -15,6 +16,10 @@ _PROVENANCE = [
     "spec_digest", "code_version", "library_versions", "host", "started_at",
 ]  # fmt: skip
 """Columns of the records that no statement rests on."""
+
+
+class NotRunError(LookupError):
+    """A sweep, or all of them, have no records that say anything."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ _TABLES = [one.name for one in fields(Numbers)]
 def measured(
     results: str, spec: str, curves: Sequence[str] = (), probes: Sequence[str] = ()
 ) -> Numbers:
-    """The numbers of a finished sweep.
+    """The numbers of a sweep, as far as it is run; trials that failed say nothing.
 
     Args:
         results: Where its results folder lies.
@@ -73,15 +78,19 @@ def measured(
 
     Raises:
         ResultsError: A shard cannot be read; the message names it.
-        LookupError: The sweep has no records; the message is its name.
+        NotRunError: The sweep has none; the message is its name.
     """
-    base = results.rstrip("/")
-    places = [f"{base}/{spec}_full", f"{base}/{spec}"]
-    place = next((one for one in places if ResultsFolder.at(one).shards()), None)
+    folder = ResultsFolder.at(results)
+    places = [folder.below(f"{spec}_full"), folder.below(spec)]
+    place = next((one.location for one in places if one.shards()), None)
     if place is None:
-        raise LookupError(spec)
+        raise NotRunError(spec)
+    records = load(place)
+    records = records[records["outcome"] != Outcome.FAILED].reset_index(drop=True)
+    if records.empty:
+        raise NotRunError(spec)
     return Numbers(
-        load(place).drop(columns=_PROVENANCE),
+        records.drop(columns=_PROVENANCE),
         load_curves(place)[["fingerprint", "step", *curves]] if curves else None,
         load_probes(place)[["fingerprint", "step", *probes]] if probes else None,
     )

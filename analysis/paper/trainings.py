@@ -99,8 +99,11 @@ def judge_widths(numbers: Numbers) -> list[Statement]:
     losses = best.assign(log_loss=np.log(best["test_loss"])).pivot_table(
         "log_loss", ["hidden_size", "init_seed"], "optimizer"
     )
+    losses = losses.reindex(columns=["adam", "muon"])
     ratio = (losses["muon"] - losses["adam"]).dropna()
     says = "Where neurons are few Muon reaches a lower test loss than Adam (Theorem 8)."
+    if ratio.empty:
+        return [Statement(says, Agreement.OPEN, "no pair of runs", "runs of both are needed")]
     mean = mean_of(ratio, logarithms=True)
     each = ratio.groupby("hidden_size").mean().map(np.exp)
     statistic = (
@@ -232,6 +235,7 @@ def _sooner(says: str, records: pd.DataFrame, also: Sequence[str]) -> Statement:
     both = (
         records.assign(log_steps=np.log(steps))
         .pivot_table("log_steps", key, "output_scale")
+        .reindex(columns=[0.0, 1.0])
         .dropna()
     )
     if both.empty:

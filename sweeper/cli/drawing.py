@@ -124,11 +124,12 @@ def paper(results: str, out: Path | None, gallery: Path | None) -> None:
     RESULTS holds their results folders. Each statement of the paper stands
     with ours, and the statistic that says whether they agree.
     """
-    from analysis.paper import write_gallery, write_page
+    from analysis.paper import NotRunError, write_gallery, write_page
 
+    folder = ResultsFolder.at(results)
     try:
-        page, missing = write_page(results, out or Path(results, "index.html"))
-    except LookupError:
+        page, missing = write_page(results, out or folder.report.with_name("index.html"))
+    except NotRunError:
         raise ResultsError(
             f"{results}: no sweep of specs/paper/ has records here; `sweeper run "
             f"specs/paper/figure06.yaml --results {results}` makes some"

@@ -195,6 +195,9 @@ def run(
     sweep = _with_resources(spec, resources)
     if probe_finished and sweep.spec.probing is None:
         raise click.UsageError(f"--probe-finished: {spec} names no probes")
+    if probe_finished and retry_failed:
+        text = "--probe-finished leaves failed trials alone; --retry-failed is another run"
+        raise click.UsageError(text)
     if dry_run:
         setting = Setting(executor, address, device)
         _print_plan(sweep, results, setting, True, False, retry_failed)
@@ -238,12 +241,17 @@ def run(
     if summary.differing:
         text = "ended otherwise than their records, as on another device or with other libraries"
         console.print(f"{summary.differing:,} of the {summary.ran:,} {text}", soft_wrap=True)
+    if summary.unprobed:
+        text = f"{summary.unprobed:,} failed this time and have no probes, the first with: "
+        console.print(text + summary.error, highlight=False, markup=False, soft_wrap=True)
     if summary.spent:
         console.print(f"{summary.spent}; the same command goes on", highlight=False)
     if timeline and summary.trace:
         _print_profile(timeline, summary.trace, console)
     if summary.interrupted:
         sys.exit(INTERRUPTED)
+    if summary.unprobed:
+        sys.exit(SOME_FAILED)
     if summary.outcomes["failed"]:
         click.echo(
             f"`sweeper status {folder.location}` tells the causes; logs are in {folder.logs}; "

@@ -350,6 +350,7 @@ def _fitting_batch(pack: Sequence[Trial], device: str, memory_share: float) -> i
     if device == "cpu" or not pack:
         return 1
     torch.cuda.set_per_process_memory_fraction(memory_share, torch.device(device).index)
+    torch.cuda.empty_cache()  # what the pack before has left is free too
     free, total = torch.cuda.mem_get_info(device)
     room = 0.8 * min(free, memory_share * total)
     largest = max(pack, key=lambda trial: trial.n_train)

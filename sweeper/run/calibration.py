@@ -308,11 +308,11 @@ def _timed(trial: Trial, steps: int, device: str, probes: Probes | None) -> Samp
     probe_s = record["probe_s"]
     steps_s = record["wall_time_s"] - record["setup_s"] - record["evaluation_s"] - probe_s
     taken = record["final_step"]
-    count = len(deliveries) - 1  # the first says that it is ready
+    (curve,) = delivery.curves["step"].to_pylist()
     rest_s = elapsed - steps_s - record["evaluation_s"] - probe_s
     measured = sum(len(steps) for steps in delivery.probes["step"].to_pylist())
     each = probe_s / max(1, measured)
-    return Sample(trial, steps_s / taken, record["evaluation_s"] / count, rest_s, each)
+    return Sample(trial, steps_s / taken, record["evaluation_s"] / len(curve), rest_s, each)
 
 
 def _loaded(trial: Trial) -> dict[str, str]:

@@ -16,6 +16,7 @@ from rich.console import Console
 
 from sweeper.run.agenda import Agenda, Limited, open_agenda
 from sweeper.run.executor import Executor, ExecutorError, Job, Tracking
+from sweeper.run.following import cause_of
 from sweeper.run.heartbeat import Heartbeat
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
@@ -57,6 +58,8 @@ class Summary:
         seconds: It took.
         trace: Path of its profile, if one was asked for and any trial ran.
         differing: Of trials that were probed again, how many ended otherwise than their records.
+        unprobed: Of these, how many failed this time.
+        error: Of the first one, the line that says what was wrong.
     """
 
     unit: str
@@ -69,6 +72,8 @@ class Summary:
     seconds: float
     trace: str | None = None
     differing: int = 0
+    unprobed: int = 0
+    error: str = ""
 
 
 def run_sweep(
@@ -155,6 +160,8 @@ def run_sweep(
         seconds=time.monotonic() - clock,
         trace=trace,
         differing=again.differing if again else 0,
+        unprobed=again.failed if again else 0,
+        error=cause_of(again.error) if again else "",
     )
 
 

@@ -16,6 +16,8 @@ class ProbingAgain:
     Attributes:
         differing: Trials of this run that ended at another step or with another outcome than their
             records: of another device, or other libraries.
+        failed: Trials that failed this time, and have no probes.
+        error: Of the first one.
     """
 
     unit = "trials with probes"
@@ -35,7 +37,8 @@ class ProbingAgain:
         self.total = self.scope.num_rows
         self.finished = self.total - self.plan.num_rows
         self.done = not self.plan.num_rows
-        self.differing = 0
+        self.differing = self.failed = 0
+        self.error = ""
         self._known = records.filter(among(records, self.plan["fingerprint"]))
         self._seconds = estimated_seconds(self.plan)
         self.cost = float(self._seconds.sum())
@@ -53,7 +56,11 @@ class ProbingAgain:
         """Count them, and compare them with their records."""
         self.finished += len(rows)
         self.cost -= float(self._seconds[rows].sum())
-        again = records.select(self._known.column_names)
+        whole = pc.not_equal(records["outcome"], Outcome.FAILED)
+        if errors := records["error"].filter(pc.invert(whole)).to_pylist():
+            self.failed += len(errors)
+            self.error = self.error or errors[0]
+        again = records.filter(whole).select(self._known.column_names)
         same = again.join(self._known, self._known.column_names, join_type="inner")
         self.differing += again.num_rows - same.num_rows
 

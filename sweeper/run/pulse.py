@@ -85,9 +85,10 @@ def pulse(folder: ResultsFolder, run_id: str) -> Pulse:
 def _life(
     remote: bool, holder: str | None, run_id: str, beat: dict[str, Any] | None, age: float | None
 ) -> Life:
-    held = holder is not None
+    driver = holder if holder and holder.startswith("run ") else ""  # not `sweeper repair`
+    held = bool(driver)
     fresh = age is not None and abs(age) <= STALE_SECONDS
-    if holder and run_id not in holder:
+    if held and run_id not in driver:
         return Life.STARTING  # a next run, which has not described itself yet
     if beat is None:
         return Life.STARTING if held else Life.UNTOLD

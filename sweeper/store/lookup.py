@@ -67,8 +67,7 @@ def find(folder: ResultsFolder, prefix: str) -> tuple[dict[str, Any], dict[str, 
         return None
     (name,) = (row["shard"] for row in stands)
     tables = folder.records_shard(name), folder.curves_shard(name)
-    record, curve = (
-        next(row for row in table.to_pylist() if row["fingerprint"] == fingerprint)
-        for table in tables
+    record, curve = (  # a shard may hold the curves of very many
+        table.filter(pc.equal(table["fingerprint"], fingerprint)).to_pylist()[0] for table in tables
     )
     return record, curve

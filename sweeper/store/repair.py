@@ -13,12 +13,9 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 
 from sweeper.store.records import RECORD_SCHEMA, Outcome
-from sweeper.store.results import SCHEMAS, ResultsError, ResultsFolder, SchemaError
+from sweeper.store.results import ALWAYS, SCHEMAS, ResultsError, ResultsFolder, SchemaError
 from sweeper.store.shards import holders
 from sweeper.store.standing import KEY, DoubledError, standing
-
-ALWAYS = ("records", "curves")
-"""Data sets that every shard has a file of."""
 
 ASIDE = "set-aside"
 _DESCRIPTIONS = ("runs", "state")

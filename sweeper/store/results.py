@@ -64,7 +64,7 @@ SCHEMAS = {"records": RECORD_SCHEMA, "curves": CURVE_SCHEMA, "probes": PROBE_SCH
 """Of the data sets, by folder. A shard's file of the records makes it count; one of probes is there
 where any were on, and alone where trials were probed that have records."""
 
-_ALWAYS = ("records", "curves")
+ALWAYS = ("records", "curves")
 """Those that have a file of every shard."""
 
 _ROW_GROUP_BYTES = 32_000_000
@@ -327,10 +327,10 @@ class ResultsFolder:
         """The names of all files of a data set.
 
         A listing may miss both a file that is deleted meanwhile and the one that replaces it, but
-        the listing before has one of them: two that agree have missed nothing.
+        the listing before has one of them: one that has all that was there before missed nothing.
         """
-        paths, before = self._list(kind, SUFFIX), None
-        while paths != before:
+        paths, before = self._list(kind, SUFFIX), [""]
+        while not set(before) <= set(paths):
             paths, before = self._list(kind, SUFFIX), paths
         return [path.rpartition("/")[2] for path in paths]
 
@@ -431,7 +431,7 @@ class ResultsFolder:
         found = self.filesystem.get_file_info([f"{self.path}/{name}" for name in names])
         return sum(info.size or 0 for info in found)
 
-    def compact(self, some: Sequence[Shard]) -> Shard:
+    def compact(self, some: Sequence[Shard], check: Check = lambda: None) -> Shard:
         """Put shards of one run into one; readers see every row once at any moment.
 
         Like a new shard it is written aside, and its records are moved into place last: from then
@@ -440,19 +440,24 @@ class ResultsFolder:
 
         Args:
             some: Whose numbers follow one another.
+            check: Called before the new shard counts, and before the others are deleted; raises if
+                the folder is another driver's by now, who deletes what does not count.
 
         Returns:
             The new shard.
 
         Raises:
-            ResultsError: One cannot be read.
+            ResultsError: One cannot be read, or the folder is another driver's by now.
             OSError: The new one cannot be written; all others still count.
         """
         if any(one.last + 1 != other.first for one, other in pairwise(some)):
             raise ValueError(f"the numbers of {[one.stem for one in some]} do not follow")
         whole = Shard(some[0].run, some[0].first, some[-1].last)
         for kind in reversed(SCHEMAS):
+            if kind == "records":
+                check()
             self._write_together(kind, some, whole)
+        check()
         self._delete_replaced(whole.run)
         return whole
 
@@ -462,7 +467,7 @@ class ResultsFolder:
         rows: list[int] = []
         for one in parts:
             path = f"{self.path}/{kind}/{one.stem}{SUFFIX}"
-            if kind not in _ALWAYS and not self._there(path):  # no trial of it has any
+            if kind not in ALWAYS and not self._there(path):  # no trial of it has any
                 rows += [0] * (one.last - one.first + 1)
                 continue
             with self._opened(path) as file:
@@ -509,11 +514,11 @@ class ResultsFolder:
         Args:
             run_id: Look at this run's shards alone; another one's driver may be at work on its own.
         """
-        names = self._names("records")
-        count = counting(names)
-        for kind in SCHEMAS:
-            there = names if kind == "records" else self._names(kind)
-            gone = holders(there, count)
+        files = {kind: self._names(kind) for kind in SCHEMAS}
+        count = counting(files["records"])
+        whole = [name for name in count if all(name in files[kind] for kind in ALWAYS)]
+        for kind, there in files.items():
+            gone = holders(there, whole)
             for name in there:
                 shard = Shard.named(name)
                 if shard is None or run_id not in (None, shard.run):

@@ -59,7 +59,7 @@ class ShardWriter:
         self._error: Exception | None = None
         self._closing = threading.Event()
         self._clock = threading.Thread(target=self._flush_in_time, daemon=True)
-        self._compactor = Compactor(folder, run_id, say, fan_in)
+        self._compactor = Compactor(folder, run_id, check, say, fan_in)
 
     def __enter__(self) -> Self:
         self._clock.start()
@@ -74,8 +74,10 @@ class ShardWriter:
     ) -> None:
         self._closing.set()
         self._clock.join()
-        self.flush()
-        self._compactor.end()
+        try:
+            self.flush()
+        finally:  # nothing of it may go on when the folder is another driver's
+            self._compactor.end()
 
     def add(self, records: pa.Table, curves: pa.Table, probes: pa.Table | None = None) -> None:
         """Take in finished trials.
@@ -149,17 +151,24 @@ class Compactor:
     """
 
     def __init__(
-        self, folder: ResultsFolder, run_id: str, say: Callable[[str], None], fan_in: int
+        self,
+        folder: ResultsFolder,
+        run_id: str,
+        check: Check,
+        say: Callable[[str], None],
+        fan_in: int,
     ) -> None:
         """Nothing is done before the first shard.
 
         Args:
             folder: Where the shards are.
             run_id: The run's.
+            check: Raises if the folder is another driver's by now.
             say: Tells people.
             fan_in: Shards that are put into one.
         """
-        self._folder, self._run_id, self._say, self._fan_in = folder, run_id, say, fan_in
+        self._folder, self._run_id, self._check = folder, run_id, check
+        self._say, self._fan_in = say, fan_in
         self._written: SimpleQueue[int | None] = SimpleQueue()
         self._sizes: list[list[Shard]] = [[]]
         self._thread = threading.Thread(target=self._follow, daemon=True)
@@ -197,4 +206,4 @@ class Compactor:
         if self._folder.shard_bytes(shards) > MAX_COMPACTED_BYTES:
             del self._sizes[size + 1 :]  # what comes next does not follow on those
         else:
-            self._take(self._folder.compact(shards), size + 1)
+            self._take(self._folder.compact(shards, self._check), size + 1)

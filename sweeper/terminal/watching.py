@@ -98,7 +98,7 @@ def watch(view: StatusView, console: Console, seconds: float, as_json: bool) -> 
         view: Of the folder.
         console: Where to.
         seconds: Between two looks.
-        as_json: One JSON object a line instead.
+        as_json: One JSON object a line instead; of a look that fails, with `error` alone.
 
     Raises:
         ResultsError: The folder cannot be read at the first look; later it is tried again.
@@ -134,7 +134,14 @@ def _watch_plainly(
         sys.stdout.flush()
         if view.complete or not _waited(seconds, interrupt):
             return
-        found = view.plain() if as_json else _again(view)
+        found = _plain_again(view) if as_json else _again(view)
+
+
+def _plain_again(view: StatusView) -> dict[str, Any]:
+    try:
+        return view.plain()
+    except (ResultsError, OSError) as error:
+        return {"error": str(error)}
 
 
 def _again(view: StatusView, height: int | None = None) -> Group:

@@ -134,6 +134,13 @@ def test_too_few_groups_are_told_what_is_missing(cells: MakeFrame) -> None:
     )
 
 
+@pytest.mark.parametrize("order", range(2, 13))
+def test_one_order_however_small_is_told_what_is_missing(cells: MakeFrame, order: int) -> None:
+    found = advice_on(cells(np.array([order]), np.array([order + 1.5])))
+    assert found.decision is Decision.NO_LAW
+    assert found.to_add[0].startswith("Add 2 groups at least")
+
+
 def test_groups_without_a_threshold_are_told_which_side_to_add(cells: MakeFrame) -> None:
     table = pd.concat([cells(ORDERS[:3], np.array([200.0, 300.0, 400.0]), width=0.1)] * 2)
     table["init_seed"] = [0, 0, 0, 1, 1, 1]

@@ -104,3 +104,11 @@ def test_no_map_is_wider_than_its_bins(trial: MakeTrial, records: Frame) -> None
     single = plan.iloc[:1]
     (one,) = OutcomeMaps(single).of(records(trials[:1], lambda *_: math.inf))
     assert one.rows[0].cells == ["unresolved"]
+
+
+def test_one_size_of_each_of_several_groups_makes_one_column(
+    trial: MakeTrial, records: Frame
+) -> None:
+    trials = [trial(M, 60) for M in (11, 13, 23)]
+    (one,) = OutcomeMaps(as_plan(trials)).of(records(trials, lambda M, n, _: 100))
+    assert [row.cells for row in one.rows] == [["generalized"]] * 3

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from analysis.paper import gallery_text, trainings, write_gallery, write_page
+from analysis.paper.algebra import _solutions
 from analysis.paper.algebra import judge as judge_algebra
 from analysis.paper.boundaries import judge as judge_boundary
 from analysis.paper.catalogue import FIGURES
@@ -191,6 +192,26 @@ def test_the_page_shows_what_was_run_and_names_what_was_not(
     pd.testing.assert_frame_equal(again.records, kept_again.records, check_dtype=False)
 
 
+def test_what_no_run_measured_is_said_and_failed_runs_say_nothing(
+    tmp_path: Path, trial: Make, tables: Callable[..., tuple[pa.Table, pa.Table]]
+) -> None:
+    """Sweeps that were run without their probes, and one of which all trials failed."""
+    runs = [trial(23, 190, seed, hidden_size=512, weight_decay=5e-5) for seed in range(4)]
+    kept, curves = tables(runs, lambda *_: 900)
+    for spec in ("figure07", "cogo"):
+        ResultsFolder.at(tmp_path / spec).write_shard("a", kept, curves)
+    place = kept.column_names.index("outcome")
+    failed = kept.set_column(place, kept.schema.field(place), pa.array(["failed"] * 4))
+    ResultsFolder.at(tmp_path / "figure10").write_shard("a", failed, curves)
+    said = called("paper", tmp_path.as_uri()).output
+    page = tmp_path / "index.html"
+    assert said.splitlines()[-1] == str(page)
+    _, missing = write_page(f"{tmp_path.as_uri()}?", page)
+    assert page.read_text().count('<img src="data:image/png;base64,') == 2
+    assert "figure10" in missing
+    assert not {"figure07", "cogo"} & set(missing)
+
+
 def test_without_sweeps_there_is_no_page(tmp_path: Path) -> None:
     said = called("paper", tmp_path, code=2).output
     assert "sweeper run specs/paper/" in said
@@ -251,3 +272,41 @@ def test_a_vanishing_gradient_is_seen(vanishes: bool, trial: Make, records: Reco
     outcome, gradient = judge_gradient(Numbers(found, probes=probes))
     assert outcome.agreement is Agreement.AGREES
     assert gradient.agreement is (Agreement.AGREES if vanishes else Agreement.DISAGREES)
+
+
+def test_a_sweep_with_one_side_of_a_comparison_so_far_cannot_be_told(
+    trial: Make, records: Records
+) -> None:
+    """As where a sweep was interrupted: a page all the same."""
+    runs = [trial(23, 190, seed, weight_decay=2e-4) for seed in range(3)]
+    found = records(runs, lambda *_: 800)
+    found["test_loss"] = 0.1
+    probes = pd.DataFrame(
+        {"fingerprint": found["fingerprint"], "step": 800, "grad_features": 1.0, "height": 0.5}
+    )
+    numbers = Numbers(found, probes=probes)
+    judged = [*judge_gradient(numbers), *judge_energy(numbers), *trainings.judge_widths(numbers),
+              *trainings.judge_zero_init(numbers)]  # fmt: skip
+    assert {one.agreement for one in judged} == {Agreement.OPEN}
+    assert all(one.why for one in judged)
+
+
+def test_orders_below_four_are_not_counted_as_large(trial: Make, records: Records) -> None:
+    found = records([trial(23, 476)], lambda *_: 100)
+    found["solution"] = json.dumps({"orders": {"0": 1, "3": 2, "4": 4, "8": 4}, "forms": {}})
+    shares = _solutions(found).iloc[0]
+    assert [round(shares[name] * 11 / 100) for name in ("3 or fewer", "4", "7 or more")] == [
+        3,
+        4,
+        4,
+    ]
+
+
+def test_energies_that_scatter_are_not_called_higher(trial: Make, records: Records) -> None:
+    runs = [trial(23, 190, seed) for seed in range(6)]
+    found = records(runs, lambda *_: 800)
+    found["outcome"] = ["memorized", "generalized"] * 3
+    heights = [0.2, 0.5, 2.0, 0.5, 0.9, 0.6]
+    probes = pd.DataFrame({"fingerprint": found["fingerprint"], "step": 800, "height": heights})
+    energy, _ = judge_energy(Numbers(found, probes=probes))
+    assert (energy.agreement, energy.why) == (Agreement.OPEN, "the interval holds 1")

@@ -190,3 +190,14 @@ def test_algebra_says_nothing_of_groups_that_are_not_abelian(trial: Make) -> Non
 def test_no_frames_are_kept_where_none_are_wanted(trial: Make) -> None:
     assert "neuron" not in probed(small(trial), Probes(measure=["energy"], frames=0))
     assert "neuron" not in probed(small(trial), Probes(measure=["stages"]))
+
+
+@pytest.mark.parametrize("group", ["Z2", "Z2×Z2", "Z2×Z2×Z2"])
+def test_groups_whose_characters_are_all_real_have_no_frequency_and_no_failure(
+    trial: Make, group: str
+) -> None:
+    one = trial(2 ** group.count("Z2"), 3, group=group, hidden_size=16, max_steps=30)
+    found = probed(one, Probes(measure=[*ALL]))
+    solution = json.loads(found["solution"])
+    assert (solution["orders"], solution["forms"], solution["error"]) == ({}, {}, None)
+    assert solution["loss"] > 0

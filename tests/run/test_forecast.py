@@ -4,8 +4,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,7 @@ from sweeper.run import calibration, overview
 from sweeper.run.calibration import Sample, Speed, calibrate
 from sweeper.run.forecast import Setting, expected_steps, makespan
 from sweeper.run.packs import Pack, evaluation_seconds, evaluations, step_seconds
+from sweeper.run.worker import Delivery, work
 from sweeper.spec.sweep import open_sweep, open_text
 from sweeper.spec.trial import Trial
 from sweeper.store.results import ResultsFolder
@@ -137,6 +139,23 @@ def test_schedules_with_a_warm_up_are_timed_for_fewer_steps(
     warmed = trial(schedule="cosine", warmup_steps=1000)
     (sample,) = calibration._measure([warmed], "cpu")
     assert sample.trial == warmed
+
+
+@pytest.mark.parametrize("steps", [1, 60])
+def test_an_evaluation_is_timed_by_how_many_there_were(
+    trial: Callable[..., Trial], monkeypatch: pytest.MonkeyPatch, steps: int
+) -> None:
+    sent: list[Delivery] = []
+
+    def kept(*given: Any) -> Iterator[Delivery | None]:  # noqa: ANN401
+        for delivery in work(*given):
+            sent.extend([delivery] if delivery else [])
+            yield delivery
+
+    monkeypatch.setattr(calibration, "work", kept)
+    sample = calibration._timed(trial(eval_every=20), steps, "cpu", None)
+    (record,) = sent[0].records.to_pylist()
+    assert sample.evaluation_s == record["evaluation_s"] / len(evaluation_steps(steps, 20))
 
 
 PRINTING = """\

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from sweeper.learn import train as engine
 from sweeper.learn.train import train
 from sweeper.spec.probes import Probes
 from sweeper.spec.sweep import open_sweep
@@ -156,6 +157,28 @@ def test_trials_that_end_otherwise_than_their_records_are_told(small_spec: Path)
     small_spec.write_text(small_spec.read_text() + "probes: [stages]\n")
     said = inline(small_spec, "--probe-finished")
     assert "12 of the 12 ended otherwise than their records" in said
+
+
+def test_trials_that_fail_while_they_are_probed_are_told_and_keep_their_records(
+    small_spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline(small_spec)
+    before = records(small_spec)
+    small_spec.write_text(small_spec.read_text() + "probes: [stages]\n")
+    said = inline(small_spec, "--probe-finished", "--retry-failed", code=2)
+    assert "--probe-finished leaves failed trials alone; --retry-failed is another run" in said
+
+    def full(*given: object) -> None:
+        raise OSError(28, "no room")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(engine, "Probing", full)
+        said = inline(small_spec, "--probe-finished", code=1)
+    assert "12 failed this time and have no probes, the first with: OSError: [Errno 28]" in said
+    assert "ended otherwise" not in said
+    pd.testing.assert_frame_equal(records(small_spec), before)
+    assert "12 trials run" in inline(small_spec, "--probe-finished")
+    same(probes(small_spec), expected(small_spec))
 
 
 def test_records_are_taken_over_with_their_probes(probed_spec: Path) -> None:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from sweeper.spec.trial import Trial
 from sweeper.store import shards
+from sweeper.store.repair import repair
 from sweeper.store.results import ResultsError, ResultsFolder
 from sweeper.store.shards import Shard
 from sweeper.store.writer import ShardWriter
@@ -241,7 +243,7 @@ def test_shards_that_are_large_enough_stay_and_nothing_is_put_across_them(
 def test_a_run_goes_on_where_shards_cannot_be_put_together(
     tmp_path: Path, trial: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(self: ResultsFolder, some: list[Shard]) -> Shard:
+    def refuse(self: ResultsFolder, *given: object) -> Shard:
         raise OSError("no space left")
 
     monkeypatch.setattr(ResultsFolder, "compact", refuse)
@@ -252,3 +254,68 @@ def test_a_run_goes_on_where_shards_cannot_be_put_together(
             out.flush()
     assert said == ["shards of this run are no longer put together: no space left"]
     assert len(folder.shards()) == 5
+
+
+@pytest.mark.parametrize("looks", [0, 1])
+def test_who_is_taken_over_while_putting_shards_together_deletes_nothing(
+    five: ResultsFolder, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    before, original, taken = seen(five), ResultsFolder._write_together, [False]
+
+    def slow(self: ResultsFolder, kind: str, *given: Any) -> None:  # noqa: ANN401
+        original(self, kind, *given)
+        if kind == ("curves", "records")[looks]:  # silent for too long: the next driver comes
+            taken[0] = True
+            five._remove_leftovers()
+
+    def check() -> None:
+        if taken[0]:
+            raise ResultsError("taken over")
+
+    monkeypatch.setattr(ResultsFolder, "_write_together", slow)
+    with pytest.raises(ResultsError, match="taken over"):
+        five.compact([number(1), number(2), number(3)], check)
+    assert seen(five) == before
+
+
+def test_shards_stay_where_the_one_in_their_place_lacks_its_curves(five: ResultsFolder) -> None:
+    before = seen(five)
+    aside = [Path(five.path, f"{kind}-{i}") for i in range(5) for kind in ("records", "curves")]
+    files = [Path(five.path, kind, f"{number(i).stem}.parquet") for i in range(5)
+             for kind in ("records", "curves")]  # fmt: skip
+    for file, copy in zip(files, aside, strict=True):
+        shutil.copy(file, copy)
+    whole = five.compact([number(i) for i in range(5)])
+    for file, copy in zip(files, aside, strict=True):
+        shutil.copy(copy, file)
+    Path(five.path, "curves", f"{whole.stem}.parquet").unlink()
+    found, _ = repair(five, "test")
+    assert [finding.reason for finding in found.findings] == ["curves: missing"]
+    assert seen(five) == before
+
+
+def test_a_folder_that_grows_faster_than_it_is_listed_is_read(
+    five: ResultsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, listed = ResultsFolder._list, [0]
+
+    def busy(self: ResultsFolder, folder: str, suffix: str) -> list[str]:
+        listed[0] += 1
+        assert listed[0] < 10
+        return [*original(self, folder, suffix), *(f"{self.path}/x{i}" for i in range(listed[0]))]
+
+    monkeypatch.setattr(ResultsFolder, "_list", busy)
+    assert len(five._names("records")) == 5 + 2
+
+
+def test_nothing_is_put_together_after_a_writer_that_failed(
+    tmp_path: Path, trial: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: ResultsFolder, *given: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(ResultsFolder, "write_shard", refuse)
+    out = ShardWriter(ResultsFolder.at(tmp_path), RUN)
+    with pytest.raises(OSError, match="no space left"), out:
+        out.add(*finished([trial()]))
+    assert not out._compactor._thread.is_alive()

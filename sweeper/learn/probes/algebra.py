@@ -101,6 +101,8 @@ def frequency_nodes(group: Group, z: Complexes) -> dict[int, Complexes]:
         z: (3, M, K), as `coefficients` gives it.
     """
     firsts = np.flatnonzero(np.arange(group.order) < group.irreps.conjugates)
+    if not len(firsts):  # all characters are real, as in Z2×Z2
+        return {}
     sizes = np.abs(z[LEFT, firsts])  # (frequencies, nodes)
     dominant, large = np.argmax(sizes, axis=0), sizes.max(axis=0) > SMALL
     return {k: z[:, k, large & (dominant == i)] for i, k in enumerate(firsts.tolist())}

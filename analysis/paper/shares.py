@@ -6,11 +6,11 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from analysis.brackets import thresholds
 from analysis.figures.style import PANEL, legend_below, styled
 from analysis.paper.numbers import Numbers
 from analysis.paper.statements import Agreement, Statement, compared, mean_of
 from sweeper.store.records import Outcome
+from sweeper.tasks.cuts import best_cut
 from sweeper.tasks.predictions import CRITICAL_RATIO
 
 
@@ -45,32 +45,45 @@ def draw(numbers: Numbers) -> dict[str, Figure]:
 
 
 def judge(numbers: Numbers) -> list[Statement]:
-    """Whether larger learning rates need more pairs, within a seed."""
-    records = numbers.records
-    cells = thresholds(records).dropna(subset="n_c")
-    return [_trend(part) for _, part in cells.astype({"n_c": float}).groupby("group_order")]
+    """Whether runs memorize up to more pairs the larger the learning rate, within a seed."""
+    return [_trend(part) for _, part in numbers.records.groupby("group_order")]
 
 
-def _trend(cells: pd.DataFrame) -> Statement:
-    order = cells["group_order"].iloc[0]
-    says = f"M = {order}: near the boundary a larger learning rate memorizes, so its n_c is larger."
+def _trend(records: pd.DataFrame) -> Statement:
+    order = records["group_order"].iloc[0]
+    says = (
+        f"M = {order}: near the boundary a larger learning rate memorizes where a smaller does not."
+    )
+    limits = _memorizing_limits(records)
     slopes = [
-        float(np.polyfit(np.log(seed["learning_rate"]), np.log(seed["n_c"]), 1)[0])
-        for _, seed in cells.groupby(["split_seed", "init_seed"])
+        float(np.polyfit(np.log(seed["learning_rate"]), np.log(seed["limit"]), 1)[0])
+        for _, seed in limits.groupby("seed")
         if len(seed) > 1
     ]
     if len(slopes) < 2:
-        return Statement(says, Agreement.OPEN, f"{len(slopes)} seeds", "too few have thresholds")
+        too_few = "in too few both ends lie inside the grid"
+        return Statement(says, Agreement.OPEN, f"{len(slopes)} seeds", too_few)
     mean = mean_of(slopes)
-    means = np.exp(np.log(cells["n_c"]).groupby(cells["learning_rate"]).mean())
+    means = limits["limit"].map(np.log).groupby(limits["learning_rate"]).mean().map(np.exp)
     statistic = (
-        f"slope of log n_c over log lr {mean.between()}, 95 % over {mean.count} seeds; n_c "
-        + ", ".join(f"{n:.0f} at {rate:g}" for rate, n in means.items())
+        f"runs memorize up to n = {', '.join(f'{n:.0f} at lr {lr:g}' for lr, n in means.items())}; "
+        f"slope of its logarithm over log lr {mean.between(3)}, 95 % over {mean.count} seeds"
     )
     found = compared(mean, 0.0, above=True)
     why = {
         Agreement.AGREES: "",
         Agreement.OPEN: "no trend is seen over these rates",
-        Agreement.DISAGREES: "n_c falls with the rate: within a fixed horizon slow rates come late",
+        Agreement.DISAGREES: "small rates memorize up to more pairs, within the horizon",
     }
     return Statement(says, found, statistic, why[found])
+
+
+def _memorizing_limits(records: pd.DataFrame) -> pd.DataFrame:
+    """Between which n runs cease to memorize: one row a seed and learning rate."""
+    rows = []
+    for (seed, rate), runs in records.groupby(["init_seed", "learning_rate"]):
+        others = (runs["outcome"] != Outcome.MEMORIZED).to_numpy()
+        cut = best_cut(runs["n_train"].to_numpy(), others)
+        limit = float(np.sqrt(cut.n_low * cut.n_high))
+        rows.append({"seed": seed, "learning_rate": rate, "limit": limit})
+    return pd.DataFrame(rows).dropna()

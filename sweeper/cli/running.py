@@ -58,6 +58,10 @@ def plan(
     _print_plan(sweep, results, setting, not no_calibration, as_json)
 
 
+_TERA_PER_SECOND = 10
+"""For an idea of how long a GPU would take; what one sustains depends on it and on the shapes."""
+
+
 def _with_resources(spec: Path, resources: dict[str, float | str | None]) -> "Sweep":
     from sweeper.spec.sweep import open_sweep
 
@@ -110,8 +114,15 @@ def _print_plan(
             f"(at most {duration(expected['at_most_seconds'])}, if no trial ends early)",
             highlight=False,
         )
-    elif calibrated and found["missing"]:
-        console.print(f"how long it takes cannot be told here: {found['no_forecast']}")
+    elif found["missing"]:
+        if calibrated:
+            console.print(f"how long it takes cannot be told here: {found['no_forecast']}")
+        count, rate = found["operations"], _TERA_PER_SECOND
+        console.print(
+            f"at most {count:.1e} floating-point operations, of two-layer nets (others take more): "
+            f"{duration(count / rate / 1e12)} at {rate} TFLOP/s",
+            highlight=False, soft_wrap=True,
+        )  # fmt: skip
 
 
 def _probes_in_words(found: dict[str, Any]) -> str:

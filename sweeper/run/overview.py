@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from sweeper.run.agenda import Searched, agenda_of
 from sweeper.run.calibration import NoCalibration
 from sweeper.run.forecast import Forecast, Setting, forecast, rehearse
-from sweeper.run.packs import make_packs
+from sweeper.run.packs import make_packs, operations
 from sweeper.run.probing_again import ProbingAgain
 from sweeper.run.reuse import known_records
 from sweeper.spec.learners import FIELDS
@@ -57,7 +57,8 @@ def overview(
         and `packs`: counts, packs as they would be cut for this machine's cores; `other_horizons`:
         how many of the missing were run with another max_steps, by that; `unit`, `total`
         and `finished`: what progress is counted in; `probes`: names of those that are on;
-        `unprobed`: how many trials have a record but not all that these measure; `forecast`, the
+        `unprobed`: how many trials have a record but not all that these measure; `operations`: of
+        the missing to their horizons, floating-point, if all had the two-layer net; `forecast`, the
         fields of Forecast, or None; `no_forecast`: why there is none, or None. Where n_c is
         searched `trials` are the candidates, and `missing` those that will be needed if thresholds
         lie where expected.
@@ -102,6 +103,7 @@ def overview(
         "probes": sweep.spec.probing.measure if sweep.spec.probing else [],
         "unprobed": ProbingAgain(sweep, folder).plan.num_rows if sweep.spec.probing else 0,
         "packs": len(packs),
+        "operations": float(operations(todo).sum()),
         "forecast": asdict(expected) if expected else None,
         "no_forecast": reason,
     }

@@ -102,20 +102,33 @@ def estimated_seconds(plan: pa.Table) -> Numbers:
     return steps * step_seconds(plan) + evaluations(plan, steps) * evaluation_seconds(plan)
 
 
+def operations(plan: pa.Table) -> Numbers:
+    """Floating-point operations of each trial to its horizon, if all had the two-layer net."""
+    (steps,) = _floats(plan, "max_steps")
+    return steps * _step_operations(plan) + evaluations(plan, steps) * _evaluation_operations(plan)
+
+
 def step_seconds(plan: pa.Table) -> Numbers:
-    """Each trial's time for one training step of the two-layer net: 6·n·K·M operations."""
-    M, n, K, batch = _floats(plan, "group_order", "n_train", "hidden_size", "batch_size")
-    n = np.where(batch > 0, np.minimum(n, batch), n)
-    return 6 * n * K * M / _FLOPS_PER_SECOND + _STEP_SECONDS
+    """Each trial's time for one training step of the two-layer net."""
+    return _step_operations(plan) / _FLOPS_PER_SECOND + _STEP_SECONDS
 
 
 def evaluation_seconds(plan: pa.Table) -> Numbers:
-    """Each trial's time for one evaluation of the two-layer net: 2·M²·K·M operations.
+    """Each trial's time for one evaluation of the two-layer net."""
+    return _evaluation_operations(plan) / _FLOPS_PER_SECOND + _EVALUATION_SECONDS
 
-    With k operands 2·M^k·K·M.
-    """
+
+def _step_operations(plan: pa.Table) -> Numbers:
+    """6·n·K·M, n the samples of a step."""
+    M, n, K, batch = _floats(plan, "group_order", "n_train", "hidden_size", "batch_size")
+    n = np.where(batch > 0, np.minimum(n, batch), n)
+    return np.asarray(6 * n * K * M)
+
+
+def _evaluation_operations(plan: pa.Table) -> Numbers:
+    """2·M²·K·M, with k operands 2·M^k·K·M."""
     M, K, operands = _floats(plan, "group_order", "hidden_size", "operands")
-    return 2 * M ** (operands + 1) * K / _FLOPS_PER_SECOND + _EVALUATION_SECONDS
+    return np.asarray(2 * M ** (operands + 1) * K)
 
 
 def evaluations(plan: pa.Table, steps: Numbers) -> Numbers:

@@ -91,7 +91,9 @@ def test_a_trend_over_learning_rates_is_seen(
                 runs, lambda M, n, seed, n_c=n_c: 900 if n > n_c * (1 + seed / 20) else math.inf
             )
         )
-    (statement,) = judge_shares(Numbers(pd.concat(parts, ignore_index=True)))
+    found = pd.concat(parts, ignore_index=True)
+    found["outcome"] = found["outcome"].where(found["outcome"] == "generalized", "memorized")
+    (statement,) = judge_shares(Numbers(found))
     assert statement.agreement is agreement
 
 

@@ -84,6 +84,15 @@ def test_rows_of_other_probes_leave_them_out(layered: Path) -> None:
     assert run.probes["layer_W_norm"].shape == (len(run.probes["step"]), len(run.probes["layer"]))
 
 
+def test_sweeps_without_the_probe_have_no_rows_and_no_figure(tmp_path: Path) -> None:
+    for name, more in (("without", ""), ("stages", "probes: [stages]\n")):
+        text = SPEC.replace("layered", name).replace("100", "20")
+        (tmp_path / f"{name}.yaml").write_text(text + more)
+        called("run", tmp_path / f"{name}.yaml", "--results", tmp_path, "--executor", "inline")
+        assert load_probed_layers(tmp_path / name).empty
+        assert "layers" not in draw_dynamics(tmp_path / name, load(tmp_path / name))
+
+
 def panel(figure: Figure, row: int, column: int) -> Axes:
     return figure.axes[row * KINDS + column]
 

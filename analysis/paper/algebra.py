@@ -24,6 +24,12 @@ FORMS = {
 }
 """Forms of solutions as the algebra probe names them, and in words."""
 
+_SYMBOLS = {
+    "z_{ν=i} * z_ξ": r"$z_{\nu=i} * z_\xi$",
+    "z_{ν=i} * z_syn,αβ": r"$z_{\nu=i} * z_{\mathrm{syn},\alpha\beta}$",
+    "z_ν * z_syn": r"$z_\nu * z_\mathrm{syn}$",
+}
+
 PAPER = {
     23: [(47.07, 1.88), (11.31, 1.76), (39.80, 2.11), (1.82, 1.82)],
     71: [(72.57, 0.70), (4.00, 1.14), (21.14, 2.14), (2.29, 1.07)],
@@ -46,7 +52,8 @@ def draw(numbers: Numbers) -> dict[str, Figure]:
             bottom = np.zeros(len(means))
             at = np.arange(len(means))
             for name, colour in zip(names, sns.color_palette("colorblind"), strict=False):
-                axes.bar(at, means[name], bottom=bottom, color=colour, width=0.75, label=name)
+                label = _SYMBOLS.get(name, name)
+                axes.bar(at, means[name], bottom=bottom, color=colour, width=0.75, label=label)
                 bottom += means[name].to_numpy()
             axes.set_xticks(at, [f"{decay:g}" for decay in means.index])
             axes.set_xlabel("weight decay")

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -35,6 +36,12 @@ class Shown:
     runs: int
     statements: list[Statement]
     images: dict[str, str]
+
+    @property
+    def anchor(self) -> str:
+        """Of its heading, as GitHub and Sphinx make it."""
+        kept = re.sub(r"[^\w\- ]", "", self.figure.title.lower())
+        return kept.replace(" ", "-")
 
     @property
     def command(self) -> str:

@@ -176,7 +176,8 @@ def draw(found: pd.DataFrame) -> Figure:
         panels[0, 0].set_title(f"{found['group'].iloc[0]}: orders of the frequencies", loc="left")
         panels[0, 1].set_title("forms of those of order 4 and 6 that factor", loc="left")
         for axes in panels[-1]:
-            axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=3, fontsize=7.5)
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=3, fontsize=7.5)
     return figure
 
 

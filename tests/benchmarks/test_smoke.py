@@ -44,7 +44,10 @@ def engine_curves(pack: list[Trial]) -> list[Curve]:
     return [result.curve for result in train_pack(pack, "cpu")]
 
 
-@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "sweep")) for name in WRITTEN],
+)
 def test_a_smoke_run_writes_its_tables(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

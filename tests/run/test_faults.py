@@ -61,6 +61,7 @@ def assert_undisturbed(spec: Path) -> None:
 # ---------------------------------------------------------------- disks
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("mounts")
 def test_a_full_disk_ends_the_run_and_loses_nothing(
     tmp_path: Path, note: Note, watch: Watch
@@ -354,7 +355,7 @@ for name, module in list(sys.modules.items()):
 """For a process: its wall clock is off from the start, and jumps when the third trial begins."""
 
 
-@pytest.mark.parametrize("jump", [-3600, 3600])
+@pytest.mark.parametrize("jump", [-3600, pytest.param(3600, marks=pytest.mark.slow)])
 def test_a_clock_that_jumps_changes_no_record_and_no_order(
     small_spec: Path, jump: int, note: Note, watch: Watch
 ) -> None:

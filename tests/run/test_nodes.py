@@ -127,6 +127,7 @@ def test_workers_run_the_drivers_code_and_nodes_that_differ_are_named(
     assert set(records(small_spec)["host"]) == {"node-a", "node-b"}
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(
     os.geteuid() != 0 or not shutil.which("unshare"), reason="may not hide folders from a process"

@@ -18,6 +18,7 @@ import sweeper.spec.plan
 from sweeper.cli import main
 from sweeper.spec.axes import Axes
 from sweeper.spec.model import SweepSpec
+from tests.commands import called
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "80"))
 """More of them by hand: FUZZ_EXAMPLES=5000 pytest tests/spec/test_fuzz.py."""
@@ -173,3 +174,9 @@ def test_a_spec_is_planned_or_refused_with_every_problem_in_its_place(
         run = call(tmp_path, "run", "--executor", "inline")
         assert (run.exit_code, run.output) == (2, answer.output)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_numbers_too_long_to_write_are_refused(tmp_path: Path) -> None:
+    spec = tmp_path / "long.yaml"
+    spec.write_text(f"name: 0x{'F' * 5000}\naxes: {{M: 11, n_train: 0x{'F' * 5000}}}\n")
+    assert "a number of thousands of digits" in called("plan", spec, code=2).output

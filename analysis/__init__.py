@@ -24,7 +24,13 @@ from analysis.covariates import CovariateFit, CovariateStatus, fit_covariates
 from analysis.declarations import DeclaredLaw, built_in_laws, declare, read_laws
 from analysis.declared import DeclaredFit, DeclaredStatus
 from analysis.dims import Dim, with_dim
-from analysis.dynamics import ProbedRun, load_probe_summaries, load_probed_run, load_probes
+from analysis.dynamics import (
+    ProbedRun,
+    load_probe_summaries,
+    load_probed_layers,
+    load_probed_run,
+    load_probes,
+)
 from analysis.finite_size import Collapse, CollapseStatus, collapse, collapse_words
 from analysis.fitting import fit_law, fit_laws
 from analysis.formulas import InputError
@@ -115,6 +121,7 @@ __all__ = [
     "load",
     "load_curves",
     "load_probe_summaries",
+    "load_probed_layers",
     "load_probed_run",
     "load_probes",
     "phase_diagram",

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from sweeper.store.lookup import find
-from sweeper.store.probes import PROBE_SCHEMA, SUMMARY
+from sweeper.store.probes import INDICATORS, PROBE_SCHEMA, SUMMARY
 from sweeper.store.results import ResultsError, ResultsFolder
 
 Floats = NDArray[np.float64]
@@ -20,7 +20,8 @@ Floats = NDArray[np.float64]
 STAGES = {1: "lazy", 2: "independent", 3: "interactive", 4: "settled"}
 """Of Li2 the first three; docs/dynamics.md says when each holds."""
 
-_NESTED = {"height_counts", "irrep_neurons"}
+_PER_LAYER = list(INDICATORS["layers"])
+_NESTED = {"height_counts", "irrep_neurons", "layer", *_PER_LAYER}
 _PER_MEASUREMENT = [
     one.name
     for one in PROBE_SCHEMA
@@ -41,7 +42,8 @@ def load_probes(location: str | Path, fingerprints: Sequence[str] | None = None)
     Returns:
         Columns fingerprint and step, ascending within a run, then one an indicator, NaN where its
         probe was off or it is not defined. What has several numbers a measurement
-        (`height_counts`, `irrep_neurons`, frames of neurons) stays in the files: `ProbedRun`.
+        (`height_counts`, `irrep_neurons`, frames of neurons) stays in the files: `ProbedRun`;
+        for what `layers` measured see `load_probed_layers`.
 
     Raises:
         ResultsError: A shard cannot be read; the message names it.
@@ -60,6 +62,47 @@ def load_probes(location: str | Path, fingerprints: Sequence[str] | None = None)
         values = pc.list_flatten(table[name]).to_numpy(zero_copy_only=False)
         columns[name][np.repeat(on, counts)] = values
     return pd.DataFrame(columns).astype({"step": int})
+
+
+def load_probed_layers(
+    location: str | Path, fingerprints: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """What the probe `layers` measured, one row a measurement and matrix of weights.
+
+    Args:
+        location: A results folder: a local path or a `pyarrow.fs` URI.
+        fingerprints: Of the wanted runs; by default all that were probed.
+
+    Returns:
+        Columns fingerprint, step, ascending within a run, layer (the matrix's name, in the order
+        from the inputs to the outputs), then one an indicator, named as in the files without their
+        `layer_`; NaN where it is not defined, as for most of a matrix without neurons. No rows of
+        runs for which the probe was off.
+
+    Raises:
+        ResultsError: A shard cannot be read; the message names it.
+    """
+    wanted = None if fingerprints is None else pa.array(fingerprints, pa.string())
+    names = ["fingerprint", "step", "layer", *_PER_LAYER]
+    table = ResultsFolder.at(location).probes(names, wanted)
+    table = table.filter(table["layer"].is_valid()).combine_chunks()
+    measured = pc.list_value_length(table["step"]).to_numpy().astype(int)
+    matrices = pc.list_value_length(table["layer"]).to_numpy().astype(int)
+    marks = table["fingerprint"].to_numpy(zero_copy_only=False)
+    step = pc.list_flatten(table["step"]).to_numpy().astype(int)
+    own = [
+        np.tile(np.array(one, object), many)
+        for one, many in zip(table["layer"].to_pylist(), measured, strict=True)
+    ]
+    columns: dict[str, Any] = {
+        "fingerprint": np.repeat(marks, measured * matrices),
+        "step": np.repeat(step, np.repeat(matrices, measured)),
+        "layer": np.concatenate(own or [np.zeros(0, object)]),
+    }
+    for name in _PER_LAYER:
+        flat = pc.list_flatten(pc.list_flatten(table[name])).to_numpy(zero_copy_only=False)
+        columns[name.removeprefix("layer_")] = flat.astype(float)
+    return pd.DataFrame(columns)
 
 
 def load_probe_summaries(location: str | Path) -> pd.DataFrame:
@@ -136,4 +179,7 @@ def load_probed_run(location: str | Path, prefix: str) -> ProbedRun:
 
 
 def _array(value: Any) -> Any:  # noqa: ANN401
-    return np.array(value, dtype=float) if isinstance(value, list) else value
+    if not isinstance(value, list):
+        return value
+    words = bool(value) and isinstance(value[0], str)
+    return np.array(value, dtype=str if words else float)

@@ -9,10 +9,11 @@ from matplotlib.figure import Figure
 
 from analysis.brackets import thresholds
 from analysis.dims import Dim, with_dim
-from analysis.dynamics import load_probe_summaries, load_probes
+from analysis.dynamics import load_probe_summaries, load_probed_layers, load_probes
 from analysis.figures.boundary import boundary
 from analysis.figures.collapse import collapse_figure
 from analysis.figures.curves import learning_curves
+from analysis.figures.layers import layers_over_steps
 from analysis.figures.phase import phase_diagram
 from analysis.figures.phases import AxesError, phase_map
 from analysis.figures.stages import evenly, irreps_learned, stage_timeline
@@ -36,6 +37,7 @@ __all__ = [
     "draw_all",
     "draw_dynamics",
     "irreps_learned",
+    "layers_over_steps",
     "learning_curves",
     "phase_diagram",
     "phase_map",
@@ -58,7 +60,7 @@ def draw_all(
     `phase_diagram`, one panel a setting, with its law unless the horizon bends it; `phases`; then
     for each setting `boundary`, `collapse` where there is one, and `curves-<group>` for its
     smallest, middle and largest group. With several settings the latter three are numbered, in
-    order of the setting's words. Where runs were probed, `stages` and `irreps` too.
+    order of the setting's words. Where runs were probed, `stages`, `irreps` and `layers` too.
 
     Args:
         location: A results folder: a local path or a `pyarrow.fs` URI.
@@ -88,7 +90,7 @@ def draw_all(
 
 
 def draw_dynamics(location: str | Path, records: pd.DataFrame) -> dict[str, Figure]:
-    """What probes saw over a sweep, by name: `stages`, `irreps`; none where there were no probes.
+    """What probes saw over a sweep, by name: `stages`, `irreps`, `layers`, as far as measured.
 
     Args:
         location: A results folder: a local path or a `pyarrow.fs` URI.
@@ -110,6 +112,9 @@ def draw_dynamics(location: str | Path, records: pd.DataFrame) -> dict[str, Figu
         figures["stages"] = stage_timeline(records, probes, len(probed))
     if probes["irreps_covered"].notna().any():
         figures["irreps"] = irreps_learned(records, probes)
+    layers = load_probed_layers(location, some["fingerprint"].tolist())
+    if len(layers):
+        figures["layers"] = layers_over_steps(probed, layers)
     return figures
 
 

@@ -49,6 +49,8 @@ _CAPTIONS = {
     "stages": "Stages of the runs: when neurons begin to climb their own energies, to interact, "
     "and to settle.",
     "irreps": "Irreps that neurons have learned, against the step.",
+    "layers": "Layer by layer: norms, alignment with the own energy, what is sent back and what is "
+    "known, medians over runs.",
 }
 
 

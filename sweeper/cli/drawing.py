@@ -35,7 +35,7 @@ def figures(
 
     The phase diagram, the phases of learning over two axes, the boundary with its laws, the
     collapse of the accuracies, and learning curves; of sweeps with probes the stages of the runs,
-    and the irreps learned against the step.
+    the irreps learned and what each layer does, against the step.
     """
     from analysis import InputError
     from analysis.figures import AxesError, draw_all

@@ -4,7 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sweeper.learn.probes.algebra import algebra
 from sweeper.learn.probes.energy import heights
-from sweeper.learn.probes.recorder import Measured, Recorder
+from sweeper.learn.probes.recorder import LayerRecorder, Measured, Recorder
 from sweeper.learn.probes.snapshot import Snapshot
 from sweeper.learn.probes.stages import Stage, Thresholds, stage_labels, stage_starts
 from sweeper.spec.probes import Probes
@@ -49,9 +49,7 @@ class _Log:
         seconds: Spent on it.
     """
 
-    columns: defaultdict[str, list[float | int | list[int]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
+    columns: defaultdict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
     frames: list[_Frame] = field(default_factory=list)
     last: _Frame | None = None
     stride: int = 1
@@ -102,12 +100,14 @@ class Probing:
 
         Args:
             trials: Of the batch, such as the probes measure.
-            weights: (…, 3M, K), W over Vᵀ, before the first step.
+            weights: (B, …), or those of a single trial, before the first step.
             probes: Which, and how.
             lap: The seconds since it was called before.
         """
         self._probes = probes
-        self._recorder = Recorder(trials, weights, probes.measure)
+        of_pairs = [name for name in probes.measure if name != "layers"]
+        self._recorder = Recorder(trials, weights, of_pairs) if of_pairs else None
+        self._layers = LayerRecorder(trials, weights) if "layers" in probes.measure else None
         self._trials = list(trials)
         self._logs = [_Log() for _ in trials]
         self._frames = probes.frames > 0 and bool({"energy", "irreps"} & set(probes.measure))
@@ -119,7 +119,7 @@ class Probing:
 
         Args:
             step: Updates made.
-            weights: (…, 3M, K), now.
+            weights: As before, now.
             runs: Of the batch, after the evaluation that some of them had now.
         """
         self._lap()  # what was before is not ours
@@ -142,9 +142,14 @@ class Probing:
     def _measure(
         self, step: int, weights: Tensor, places: list[int], curves: Sequence[Curve]
     ) -> None:
-        snapshot = self._recorder.look(weights, places)
-        rows = self._recorder.measure(step, snapshot, places)
-        frames = self._framed(step, snapshot) if self._frames else []
+        rows, frames = [Measured() for _ in places], list[_Frame]()
+        if self._recorder:
+            snapshot = self._recorder.look(weights, places)
+            rows = self._recorder.measure(step, snapshot, places)
+            frames = self._framed(step, snapshot) if self._frames else []
+        if self._layers:
+            of_layers = self._layers.measure(step, weights, places)
+            rows = [row | more for row, more in zip(rows, of_layers, strict=True)]
         for i, place in enumerate(places):
             self._logs[place].add(step, curves[i], rows[i])
             if frames:
@@ -158,7 +163,9 @@ class Probing:
 
     def keep(self, alive: list[int]) -> None:
         """Forget all trials but some, by their places."""
-        self._recorder.keep(alive)
+        for recorder in (self._recorder, self._layers):
+            if recorder:
+                recorder.keep(alive)
         self._trials = [self._trials[i] for i in alive]
         self._logs = [self._logs[i] for i in alive]
 
@@ -180,14 +187,14 @@ class Probing:
 
         Args:
             place: Its place in the batch.
-            weights: (…, 3M, K), its last among them.
+            weights: Of the batch, its last among them.
             finite: They are numbers.
         """
         trial, log, names = self._trials[place], self._logs[place], self._probes.measure
         columns = dict(log.columns)
         if "irreps" in names and "irrep_neurons" in columns:
             columns["irreps_covered"] = [
-                sum(count >= self._probes.neurons_to_cover for count in counts[1:])  # type: ignore[index]
+                sum(count >= self._probes.neurons_to_cover for count in counts[1:])
                 for counts in columns["irrep_neurons"]
             ]
         found: Probed = {
@@ -199,18 +206,21 @@ class Probing:
         found |= {name: columns.get(name, []) for indicators in on for name in indicators}
         if "stages" in names:
             found |= self._stages(columns)
-        if {"energy", "irreps"} & set(names):
-            basis = self._recorder.basis
+        if self._layers:
+            found["layer"] = self._layers.names
+        recorder = self._recorder or self._layers
+        if recorder and {"energy", "irreps", "layers"} & set(names):
+            basis = recorder.basis
             found |= {"irrep": list(basis.names), "irrep_height": basis.heights.tolist()}
         if "algebra" in names and finite and group_named(trial.group).max_irrep_dim == 1:
             found["solution"] = _solution(trial, weights.reshape(len(self._logs), -1)[place])
         return found | self._chosen(log)
 
-    def _stages(self, columns: dict[str, list[float | int | list[int]]]) -> Probed:
+    def _stages(self, columns: dict[str, list[Any]]) -> Probed:
         if not columns:
             return {}
-        labels = stage_labels(columns, Thresholds(**self._probes.thresholds.given))  # type: ignore[arg-type]
-        starts = stage_starts(columns["step"], labels)  # type: ignore[arg-type]
+        labels = stage_labels(columns, Thresholds(**self._probes.thresholds.given))
+        starts = stage_starts(columns["step"], labels)
         told = (Stage.INDEPENDENT, Stage.INTERACTIVE, Stage.SETTLED)
         steps = {f"{stage.name.lower()}_step": starts.get(stage) for stage in told}
         return steps | {"stage": [int(label) for label in labels]}

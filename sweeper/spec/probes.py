@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from sweeper.spec.axes import Count, Decay, Fraction, NotNegative, Steps, Strict, Width
 
-ProbeName = Literal["stages", "gradient", "energy", "irreps", "interaction", "algebra"]
+ProbeName = Literal["stages", "gradient", "energy", "irreps", "interaction", "layers", "algebra"]
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,33 @@ class Probe:
     undefined: str = ""
 
 
+_PAIRS = Need("operands", (2,), "2 operands", "W has the rows of a pair")
+_TRAINED_V = Need("ridge", (0.0,), "ridge 0", "a solved V is no weight that moves")
 _TWO_LAYER_NET = (
     Need("network", ("two_layer",), "network two_layer", "W and V are those of the theory's net"),
     Need("activation", ("square",), "activation square", "the formulas are those of σ(x) = x²"),
     Need("linear_term", (0.0,), "linear_term 0", "x² + ax is not of degree two"),
     Need("loss", ("mse",), "loss mse", "the theory's objective is the squared error"),
-    Need("operands", (2,), "2 operands", "W has the rows of a pair"),
-    Need("ridge", (0.0,), "ridge 0", "a solved V is no weight that moves"),
+    _PAIRS,
+    _TRAINED_V,
     Need("output_multiplier", (1.0,), "output_multiplier 1", "V alone makes the outputs"),
 )
-_GROUP_TASK = (
-    *_TWO_LAYER_NET,
-    Need("expression", ("",), "no expression", "irreps are those of the product in a group"),
+_IN_A_GROUP = Need(
+    "expression", ("",), "no expression", "irreps are those of the product in a group"
+)
+_GROUP_TASK = (*_TWO_LAYER_NET, _IN_A_GROUP)
+_LAYERED_NETS = ("two_layer", "two_layer_embedded", "embedding", "residual")
+_LAYERS_OF_A_GROUP_TASK = (
+    Need(
+        "network",
+        _LAYERED_NETS,
+        f"network {', '.join(_LAYERED_NETS[:-1])} or {_LAYERED_NETS[-1]}",
+        "no other tells its hidden layers",
+    ),
+    Need("batch_norm", (False,), "no batch norm", "it mixes the samples"),
+    _PAIRS,
+    _TRAINED_V,
+    _IN_A_GROUP,
 )
 _NO_RIDGE = "without weight decay; under adamw or an optimizer of one's own"
 
@@ -75,6 +90,12 @@ PROBES: dict[ProbeName, Probe] = {
     "irreps": Probe("which irreps the neurons have learned, and how purely", _GROUP_TASK),
     "interaction": Probe(
         "which neurons repel each other (Theorem 6)", _TWO_LAYER_NET, f"all of it: {_NO_RIDGE}"
+    ),
+    "layers": Probe(
+        "layer by layer: norms, energy alignment, what is sent back, what depends on operands and "
+        "on the target",
+        _LAYERS_OF_A_GROUP_TASK,
+        "norms and changes apart, all of matrices that have no neurons: embeddings, the read-out",
     ),
     "algebra": Probe(
         "order and factors of the learned solution at each frequency (CoGO), of the last weights",

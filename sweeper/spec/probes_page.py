@@ -45,7 +45,10 @@ def page() -> str:
 
 def _who(need: Need) -> str:
     names = [f"`{name}`" for name, one in PROBES.items() if need in one.needs]
-    return "all" if len(names) == len(PROBES) else ", ".join(names)
+    others = [f"`{name}`" for name, one in PROBES.items() if need not in one.needs]
+    if len(others) < 2:
+        return " but ".join(["all", *others])
+    return ", ".join(names)
 
 
 def _usual(default: object) -> str:

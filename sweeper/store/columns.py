@@ -150,6 +150,25 @@ PROBE_COLUMNS = {
     "repelled": Column("of pairs of the largest neurons (Theorem 6)", "share"),
     "alike_pairs": Column("of these, pairs that are alike"),
     "alike_repelled": Column("of the pairs that are alike", "share"),
+    "layer_W_norm": Column("of each matrix; this and all that follow, an entry a matrix"),
+    "layer_W_grad_norm": Column("of the loss's gradient, weight decay left out"),
+    "layer_W_change": Column("‖W_t − W_s‖/(‖W_s‖ (t − s)), s the measurement before", "1/step"),
+    "layer_gradient_cosine": Column("mean over pairs of neurons, of their gradients"),
+    "layer_energy_alignment": Column("mean cosine of a neuron's step with its energy's gradient"),
+    "layer_feature_rank": Column("(tr A)²/‖A‖², A = H̃ᵀH̃"),
+    "layer_grad_features": Column("n‖P ∂loss/∂h‖"),
+    "layer_label_cosine": Column("of −P ∂loss/∂h with ỸỸᵀH̃ (Lemma 1)"),
+    "layer_active_neurons": Column("those that vary by 1 % of what the largest does, or more"),
+    "layer_operand_share": Column(
+        "of the variance of what neurons get, the sum of functions of either operand", "share"
+    ),
+    "layer_operand_purity": Column("of that part, mean over neurons"),
+    "layer_operand_irreps": Column("of which that part of a neuron is, purely", "irreps"),
+    "layer_target_share": Column(
+        "of the variance of what the layer hands on, what depends on the target alone", "share"
+    ),
+    "layer_target_purity": Column("of that part, mean over neurons"),
+    "layer_target_irreps": Column("of which that part of a neuron is, purely", "irreps"),
     "irrep": Column(
         "the R real irreps by their place among a group's, of a complex pair the first"
     ),
@@ -159,5 +178,6 @@ PROBE_COLUMNS = {
     "neuron_size": Column("what each adds to the outputs, S numbers a frame"),
     "neuron_height": Column("Ê of each, S a frame", "M/8"),
     "neuron_share": Column("of each neuron's ‖w‖² in each irrep, S × R a frame", "share"),
+    "layer": Column("names of the matrices that the columns of `layers` have an entry of each"),
 }
 """Of `probes/`, for every name in PROBE_SCHEMA; docs/dynamics.md defines and explains them."""

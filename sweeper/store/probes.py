@@ -5,9 +5,9 @@ from typing import Any
 
 import pyarrow as pa
 
-PROBE_VERSION = 1
-READABLE_PROBES = (1,)
-"""Of shards of probes."""
+PROBE_VERSION = 2
+READABLE_PROBES = (1, 2)
+"""Of shards of probes. Those of version 1 lack the columns of `layers`."""
 
 Probed = dict[str, Any]
 """One row of PROBE_SCHEMA; columns of probes that are off may be left out."""
@@ -39,6 +39,7 @@ NOT_PROBED: dict[str, Any] = {
 """These columns where no probe was on."""
 
 _FLOATS, _COUNTS = pa.list_(pa.float32()), pa.list_(pa.int32())
+_EACH_FLOAT, _EACH_COUNT = pa.list_(_FLOATS), pa.list_(_COUNTS)
 
 INDICATORS: dict[str, dict[str, pa.DataType]] = {
     "stages": {
@@ -53,13 +54,23 @@ INDICATORS: dict[str, dict[str, pa.DataType]] = {
     },
     "energy": {
         "height": _FLOATS, "height_share": _FLOATS, "at_maximum": _FLOATS,
-        "best_energy_share": _FLOATS, "height_counts": pa.list_(_COUNTS),
+        "best_energy_share": _FLOATS, "height_counts": _EACH_COUNT,
     },
     "irreps": {
         "irreps_covered": _COUNTS, "active_neurons": _COUNTS, "purity": _FLOATS,
-        "dominant_share": _FLOATS, "irrep_neurons": pa.list_(_COUNTS),
+        "dominant_share": _FLOATS, "irrep_neurons": _EACH_COUNT,
     },
     "interaction": {"repelled": _FLOATS, "alike_pairs": _COUNTS, "alike_repelled": _FLOATS},
+    "layers": {
+        "layer_W_norm": _EACH_FLOAT, "layer_W_grad_norm": _EACH_FLOAT,
+        "layer_W_change": _EACH_FLOAT, "layer_gradient_cosine": _EACH_FLOAT,
+        "layer_energy_alignment": _EACH_FLOAT, "layer_feature_rank": _EACH_FLOAT,
+        "layer_grad_features": _EACH_FLOAT, "layer_label_cosine": _EACH_FLOAT,
+        "layer_active_neurons": _EACH_COUNT, "layer_operand_share": _EACH_FLOAT,
+        "layer_operand_purity": _EACH_FLOAT, "layer_operand_irreps": _EACH_COUNT,
+        "layer_target_share": _EACH_FLOAT, "layer_target_purity": _EACH_FLOAT,
+        "layer_target_irreps": _EACH_COUNT,
+    },
 }  # fmt: skip
 """By probe, what it measures: a list with one entry a measurement. docs/dynamics.md has each."""
 
@@ -75,13 +86,18 @@ PROBE_SCHEMA = pa.schema(
         # frames of S neurons
         pa.field("frame_step", _COUNTS),
         pa.field("neuron", _COUNTS),
-        pa.field("neuron_size", pa.list_(_FLOATS)),
-        pa.field("neuron_height", pa.list_(_FLOATS)),
-        pa.field("neuron_share", pa.list_(pa.list_(_FLOATS))),
+        pa.field("neuron_size", _EACH_FLOAT),
+        pa.field("neuron_height", _EACH_FLOAT),
+        pa.field("neuron_share", pa.list_(_EACH_FLOAT)),
+        # the matrices that an entry of `layers` has an entry of each
+        pa.field("layer", pa.list_(pa.string())),
     ],
     metadata={"sweeper.probes": str(PROBE_VERSION)},
 )
 """One row a trial; columns of probes that were off are null."""
+
+LATER_PROBES: dict[str, Any] = dict.fromkeys(["layer", *INDICATORS["layers"]])
+"""Columns that version 1 lacks, null where they are."""
 
 
 def probes_table(probed: Sequence[Probed]) -> pa.Table:

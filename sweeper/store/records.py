@@ -13,7 +13,7 @@ from sweeper.spec.learners import FIELDS as FIELDS
 from sweeper.spec.learners import usual as usual
 from sweeper.spec.trial import DEFAULTS as DEFAULTS
 from sweeper.spec.trial import NUMERICS, TRIAL_SCHEMA, Trial
-from sweeper.store.probes import NOT_PROBED, RECORD_COLUMNS, Probed, record_columns
+from sweeper.store.probes import LATER_PROBES, NOT_PROBED, RECORD_COLUMNS, Probed, record_columns
 from sweeper.store.provenance import Provenance, host, library_versions, without_environment
 from sweeper.tasks.groups import group_named
 
@@ -21,7 +21,7 @@ SCHEMA_VERSION = 6
 READABLE_VERSIONS = (2, 3, 4, 5, 6)
 """Of shards. Those of an older version lack columns that have come since with a default."""
 
-LATER_COLUMNS = DEFAULTS | NOT_PROBED
+LATER_COLUMNS = DEFAULTS | NOT_PROBED | LATER_PROBES
 """Columns that have come since, with their defaults."""
 
 

@@ -15,13 +15,21 @@ from sweeper.learn.train import train
 from sweeper.spec.probes import Probes
 from sweeper.spec.sweep import open_sweep
 from sweeper.spec.trial import trials
-from sweeper.store.probes import PROBE_SCHEMA, RECORD_COLUMNS, probes_table, record_columns
+from sweeper.store.probes import (
+    INDICATORS,
+    LATER_PROBES,
+    PROBE_SCHEMA,
+    RECORD_COLUMNS,
+    probes_table,
+    record_columns,
+)
 from sweeper.store.results import ResultsError, ResultsFolder
 from tests.commands import called
 from tests.run.sweeps import MEDIUM, inline, records, run, start, table, wait_for_records
 
 NAMES = "stages, gradient, energy, irreps, interaction, algebra"
 ON = f"probes: {{measure: [{NAMES}], every: 2, neurons: 6, frames: 3}}\n"
+LAYERS = "probes: {measure: [layers], every: 2}\n"
 SPENT = ["probe_s"]
 
 
@@ -231,8 +239,40 @@ def test_probes_of_another_version_are_refused_by_name(probed_spec: Path) -> Non
     pq.write_table(table.replace_schema_metadata({"sweeper.probes": "9"}), shard)
     with pytest.raises(ResultsError) as caught:
         folder_of(probed_spec).probes()
-    assert str(caught.value) == f"{shard}: schema version 9; this sweeper reads 1"
+    assert str(caught.value) == f"{shard}: schema version 9; this sweeper reads 1 to 2"
     assert table.schema.equals(PROBE_SCHEMA)
+
+
+def test_shards_of_before_there_were_layers_are_read_and_go_beside_new_ones(
+    probed_spec: Path,
+) -> None:
+    inline(probed_spec)
+    now = probes(probed_spec)
+    for shard in (Path(folder_of(probed_spec).path) / "probes").iterdir():
+        table = pq.read_table(shard)
+        old = table.drop_columns([*LATER_PROBES])
+        pq.write_table(old.replace_schema_metadata({"sweeper.probes": "1"}), shard)
+    same(probes(probed_spec), now)
+    assert now["layer"].null_count == now["layer_W_norm"].null_count == 12
+    probed_spec.write_text(probed_spec.read_text().replace(ON, LAYERS))
+    inline(probed_spec, "--probe-finished", "--max-trials", "5")
+    mixed = probes(probed_spec)
+    assert mixed["layer"].null_count == 7
+    assert mixed["stage"].null_count == 5
+
+
+def test_layers_of_a_deep_net_are_kept(small_spec: Path) -> None:
+    deep = "model: {kind: residual, layers: 3, activation: relu}\ntraining: {batch_size: 8}\n"
+    small_spec.write_text(small_spec.read_text() + deep + LAYERS)
+    inline(small_spec)
+    kept = probes(small_spec)
+    assert kept.num_rows == 12
+    same(kept, expected(small_spec))
+    for row in kept.to_pylist():
+        assert row["layer"] == ["W1", "W2", "V"]
+        assert row["stage"] is None
+        for name in INDICATORS["layers"]:
+            assert [len(entry) for entry in row[name]] == [3] * len(row["step"])
 
 
 def test_options_reach_the_workers(probed_spec: Path) -> None:

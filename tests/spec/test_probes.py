@@ -52,8 +52,8 @@ def test_probes_change_no_trial() -> None:
 
 
 def test_names_agree_with_what_measures_and_what_is_kept() -> None:
-    assert (*NAMES, "algebra") == tuple(PROBES)
-    assert tuple(INDICATORS) == NAMES
+    assert (*NAMES, "layers", "algebra") == tuple(PROBES)
+    assert tuple(INDICATORS) == (*NAMES, "layers")
     assert set(StageThresholds.model_fields) == set(Thresholds.__dataclass_fields__)
 
 
@@ -71,7 +71,7 @@ def test_what_is_wrong_with_options_is_told_at_once() -> None:
         "probes:\n  measure: [stages, foo]\n  evry: 3\n  every: 0\n  thresholds: {alignment: 4}\n"
     ) == [
         "probed.yaml:10 probes.measure[1]: found 'foo'; should be 'stages', 'gradient', 'energy', "
-        "'irreps', 'interaction' or 'algebra'",
+        "'irreps', 'interaction', 'layers' or 'algebra'",
         "probed.yaml:11 probes.evry: unknown key; did you mean every? valid keys are measure, "
         "every, neurons_to_cover, frames, neurons, thresholds",
         "probed.yaml:12 probes.every: found 0; should be greater than or equal to 1",
@@ -95,6 +95,40 @@ def test_learners_that_cannot_be_measured_are_refused_with_all_that_is_in_the_wa
     assert second.startswith("probed.yaml:9 probes[1]: stages needs 2 operands; found operands 3")
     (told,) = refused('probes: [stages, energy]\ntask: {expression: "x*y"}\n')
     assert "probes[1]: energy needs no expression; found expression x*y" in told
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "{activation: silu}",
+        "{kind: residual, layers: 4, activation: relu}",
+        "{kind: embedding, embedding_size: 8, output_multiplier: 2}",
+        "{kind: two_layer_embedded, embedding_size: 8}",
+    ],
+)
+def test_layers_are_measured_of_every_net_that_tells_them(model: str) -> None:
+    found = opened(f"probes: [layers]\nmodel: {model}\ntraining: {{loss: cross_entropy}}\n")
+    assert found.spec.probing == Probes(measure=["layers"])
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("model: {kind: transformer}", "network two_layer, two_layer_embedded, embedding or "
+         "residual; found network transformer (no other tells its hidden layers)"),
+        ("model: {kind: residual, layers: 3, batch_norm: true}",
+         "no batch norm; found batch_norm True (it mixes the samples)"),
+        ("task: {operands: 3}", "2 operands; found operands 3 (W has the rows of a pair)"),
+        ("model: {ridge: 0.1}",
+         "ridge 0; found ridge 0.1 (a solved V is no weight that moves)"),
+        ('task: {expression: "x*y"}',
+         "no expression; found expression x*y (irreps are those of the product in a group)"),
+    ],
+)  # fmt: skip
+def test_layers_of_others_are_refused_with_the_line_and_why(field: str, said: str) -> None:
+    assert refused(f"probes: [layers]\n{field}\n") == [
+        f"probed.yaml:9 probes[0]: layers needs {said}"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """The two-layer net of the theory: o = Vᵀσ(Wᵀx), x the operands' one-hot vectors, no biases."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +10,15 @@ from torch import Tensor
 from sweeper.learn import two_layer_costs
 from sweeper.learn.activations import HandActivation
 from sweeper.learn.losses import HandLoss
-from sweeper.learn.network import Batch, Initial, Network, Parameter, summed_rows, uniform
+from sweeper.learn.network import (
+    Batch,
+    Hidden,
+    Initial,
+    Network,
+    Parameter,
+    summed_rows,
+    uniform,
+)
 from sweeper.learn.registry import networks
 from sweeper.learn.ridge import RidgeBatch
 from sweeper.learn.two_layer import TwoLayerBatch
@@ -46,7 +54,17 @@ class TwoLayer(Network):
 
     def outputs(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Tensor:
         """σ(W[a] + W[M+b]) V."""
-        hidden = self.activation(summed_rows(parameters["W"], inputs))
+        [layer] = self.hidden(parameters, inputs)
+        return self.read_out(parameters, layer.outputs)
+
+    def hidden(self, parameters: Mapping[str, Tensor], inputs: Tensor) -> Iterator[Hidden]:
+        """See `Network`."""
+        sums = summed_rows(parameters["W"], inputs)
+        activations = self.activation(sums)
+        yield Hidden("W", sums, activations, activations)
+
+    def read_out(self, parameters: Mapping[str, Tensor], hidden: Tensor) -> Tensor:
+        """See `Network`."""
         return torch.bmm(hidden, parameters["V"].mT)
 
     @property

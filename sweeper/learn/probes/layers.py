@@ -29,7 +29,11 @@ LayerMeasured = dict[str, float | int | str | list[float]]
 
 
 class LayerProbe:
-    """Measures a trial; it reads its weights and changes nothing."""
+    """Measures a trial; it reads its weights and changes nothing.
+
+    Attributes:
+        basis: The group's irreps.
+    """
 
     def __init__(self, one: Trial, weights: Tensor) -> None:
         """Place what is needed beside the weights, those before the first step.
@@ -46,12 +50,12 @@ class LayerProbe:
         self._network, self._group = network_of(one), group_named(one.group)
         M, samples = one.group_order, training_sets([one])
         self._pairs = TrainingPairs.of(M, samples, weights)
-        self._basis = IrrepBasis.of(self._group, weights)
+        self.basis = IrrepBasis.of(self._group, weights)
         place = weights.device
         self._inputs = torch.from_numpy(tuples(samples[0][0], M, 2)).to(place)[None]
         self._every = torch.from_numpy(tuples(np.arange(M * M), M, 2)).to(place)[None]
-        table = torch.from_numpy(self._group.table.ravel()).to(place)
-        self._of_target = torch.nn.functional.one_hot(table, M).to(weights).T / M
+        by_target = np.argsort(self._group.table.ravel(), kind="stable")  # each has M pairs
+        self._by_target = torch.from_numpy(by_target).to(place)
         self._before, self._step = weights.clone(), 0
 
     def measure(self, step: int, weights: Tensor) -> list[LayerMeasured]:
@@ -164,7 +168,7 @@ class LayerProbe:
         sums, outputs = _centred(layer.sums), _centred(layer.outputs)
         square = sums.view(M, M, -1)
         of_operands = torch.cat([square.mean(1), square.mean(0)])[None]
-        of_target = (self._of_target @ outputs[0])[None]
+        of_target = outputs[:, self._by_target].view(1, M, M, -1).mean(2)
         found: LayerMeasured = {}
         for name, part, whole in (
             ("operand", of_operands, sums),
@@ -173,8 +177,8 @@ class LayerProbe:
             total = whole.square().sum() / M
             share = (part.square().sum() / total).item()
             doubled = part if name == "operand" else torch.cat([part, torch.zeros_like(part)], 1)
-            powers = irrep_powers(doubled, self._basis)
-            place, purity = dominant_irreps(powers, self._basis)
+            powers = irrep_powers(doubled, self.basis)
+            place, purity = dominant_irreps(powers, self.basis)
             sizes = part.norm(dim=1)
             pure = (sizes >= ACTIVE * sizes.amax()) & (sizes > 0) & (purity >= PURE)
             found |= {

@@ -1,15 +1,19 @@
 """Probes of a batch of trials at its evaluations: what the training loop calls."""
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
+from sweeper.learn.learner import network_of
 from sweeper.learn.probes.basis import IrrepBasis
 from sweeper.learn.probes.energy import energy_indicators
 from sweeper.learn.probes.gradient import gradient_indicators
 from sweeper.learn.probes.interaction import interaction_indicators
 from sweeper.learn.probes.irreps import irrep_indicators
+from sweeper.learn.probes.layers import LayerMeasured, LayerProbe
 from sweeper.learn.probes.snapshot import Snapshot, TrainingPairs
 from sweeper.learn.probes.stages import stage_indicators
 from sweeper.spec.trial import Trial
@@ -17,7 +21,7 @@ from sweeper.tasks.groups import group_named
 from sweeper.tasks.splits import training_set
 from sweeper.tasks.task import task_of
 
-Measured = dict[str, float | int | list[int]]
+Measured = dict[str, float | int | list[int] | list[float | int | None]]
 """One trial's indicators at one evaluation."""
 
 _OF_SNAPSHOT: dict[str, Callable[[Snapshot], dict[str, Tensor]]] = {
@@ -27,7 +31,7 @@ _OF_SNAPSHOT: dict[str, Callable[[Snapshot], dict[str, Tensor]]] = {
     "interaction": interaction_indicators,
 }
 NAMES = ("stages", *_OF_SNAPSHOT)
-"""Of the probes that measure while a trial trains."""
+"""Of the probes of the two-layer net that measure while a trial trains."""
 
 _COUPLED = ("adam", "sgd", "muon")
 """Optimizers that add wd·V to the gradient of V, so that V is pulled to a ridge solution; Muon
@@ -35,7 +39,7 @@ leaves V to Adam. Under the others η has no meaning."""
 
 
 class Recorder:
-    """Measures a batch of trials; it reads their weights and changes nothing.
+    """Measures a batch of trials of the two-layer net; it reads their weights and changes nothing.
 
     Attributes:
         names: The probes that are on.
@@ -115,3 +119,59 @@ class Recorder:
         M, K = self._pairs.M, weights.shape[-1]
         batch = weights.view(-1, 3 * M, K)
         return batch[:, : 2 * M], batch[:, 2 * M :].mT
+
+
+class LayerRecorder:
+    """Measures the layers of a batch of trials, one after the other; reads their weights only.
+
+    Attributes:
+        names: The matrices of weights, from the inputs to the outputs.
+        basis: The group's irreps.
+    """
+
+    def __init__(self, trials: Sequence[Trial], weights: Tensor) -> None:
+        """Place what the probes need beside the weights, those before the first step.
+
+        Args:
+            trials: Of one shape, such as `LayerProbe` takes.
+            weights: (B, …), or those of a single trial, as the batch has them.
+        """
+        network = network_of(trials[0])
+        self.names = [name for name, one in network.parameters.items() if len(one.shape) == 2]
+        with _own(weights, len(trials)) as own:
+            self._probes = [LayerProbe(one, w) for one, w in zip(trials, own, strict=True)]
+        self.basis = self._probes[0].basis
+
+    def measure(self, step: int, weights: Tensor, places: Sequence[int]) -> list[Measured]:
+        """The indicators of some trials: lists with an entry a matrix, None where it has none.
+
+        Args:
+            step: Updates made, more than at the measurement before.
+            weights: As before, now.
+            places: Of the trials that are measured.
+        """
+        with _own(weights, len(self._probes)) as own:
+            return [_by_indicator(self._probes[i].measure(step, own[i])) for i in places]
+
+    def keep(self, alive: list[int]) -> None:
+        """Forget all trials but some, by their places."""
+        self._probes = [self._probes[i] for i in alive]
+
+
+@contextmanager
+def _own(weights: Tensor, B: int) -> Iterator[Tensor]:
+    """A copy (B, D) that autograd may use: training may be in inference mode, and goes on."""
+    with torch.inference_mode(False), torch.no_grad():
+        yield weights.clone().view(B, -1)
+
+
+def _by_indicator(rows: list[LayerMeasured]) -> Measured:
+    return {
+        f"layer_{name}": [_defined(row[name]) for row in rows]
+        for name, value in rows[0].items()
+        if isinstance(value, float | int)
+    }
+
+
+def _defined(value: object) -> float | int | None:
+    return value if isinstance(value, float | int) and not math.isnan(value) else None

@@ -114,9 +114,9 @@ def _print_plan(
             f"(at most {duration(expected['at_most_seconds'])}, if no trial ends early)",
             highlight=False,
         )
-    elif found["missing"]:
-        if calibrated:
-            console.print(f"how long it takes cannot be told here: {found['no_forecast']}")
+    elif calibrated and found["missing"]:
+        console.print(f"how long it takes cannot be told here: {found['no_forecast']}")
+    if calibrated and found["missing"]:
         count, rate = found["operations"], _TERA_PER_SECOND
         console.print(
             f"at most {count:.1e} floating-point operations, of two-layer nets (others take more): "

@@ -15,7 +15,7 @@ from analysis.figures.style import save, styled
 from analysis.paper.catalogue import FIGURES, PaperFigure
 from analysis.paper.numbers import NotRunError, Numbers, measured
 from analysis.paper.statements import Statement
-from analysis.report.render import write
+from analysis.report.render import symbols, write
 from sweeper.store.provenance import code_version
 
 
@@ -133,6 +133,7 @@ def _rendered(name: str, shown: Sequence[Shown], missing: Sequence[str]) -> str:
         undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True,
     )  # fmt: skip
+    environment.filters["symbols"] = symbols
     return environment.get_template(name).render(
         shown=shown, missing=missing, version=code_version()
     )

@@ -35,7 +35,7 @@ def render(page: Page, version: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["symbols"] = _symbols
+    environment.filters["symbols"] = symbols
     data = json.dumps(page.diagram, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return environment.get_template("page.html.j2").render(
         page=page,
@@ -56,7 +56,7 @@ def write(text: str, path: Path) -> Path:
     return path
 
 
-def _symbols(text: str) -> Markup:
+def symbols(text: str) -> Markup:
     """The text, escaped, with n_c and d_k as one writes them."""
     return Markup(re.sub(r"\b([nd])_([ck])\b", r"\1<sub>\2</sub>", str(escape(text))))
 

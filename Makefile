@@ -1,5 +1,6 @@
 # make demo    a sweep, its tables, figures and report, in results/quickstart/
 # make test    lint, types and the fast tests, JOBS=2 files at a time; make test-slow adds the slow ones
+# make audit   known vulnerabilities in requirements.lock; passes where none can be looked up
 # make browser Chromium for the tests of the report, from apt; without one they are skipped
 # make docs    the documentation as a site, in build/site; warnings are errors
 # make example   run docs/example.ipynb again, and keep its outputs
@@ -37,6 +38,9 @@ test: lint
 
 test-slow: lint
 	$(BIN)/pytest -q $(SIDE_BY_SIDE) -m "slow or not slow"
+
+audit: $(STAMP)
+	$(BIN)/python .ci/audit.py
 
 browser:
 	@for name in chromium chromium-browser google-chrome; do \

@@ -1,6 +1,7 @@
 """The directions of docs/architecture.md: what may import what, and what stays unloaded."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -69,3 +70,13 @@ def test_what_is_not_needed_is_not_loaded(statement: str, unloaded: set[str]) ->
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert answer.stdout.split() == []
+
+
+def test_what_make_promises_it_does() -> None:
+    """Each target that is declared, told of at the top or called by CI has a rule."""
+    text = Path("Makefile").read_text()
+    rules = set(re.findall(r"^([a-z-]+):", text, re.M))
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.M)
+    told = re.findall(r"^# make ([a-z-]+)", text, re.M)
+    called = re.findall(r"\bmake ([a-z-]+)", Path(".ci/run").read_text())
+    assert {*phony.split(), *told, *called} <= rules

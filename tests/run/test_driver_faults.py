@@ -116,13 +116,17 @@ def test_a_killed_worker_costs_its_own_pack_alone(short: Path, note: Note, watch
 def test_a_worker_that_outlives_its_driver_adds_nothing(
     short: Path, note: Note, watch: Watch
 ) -> None:
-    """Frozen while its driver is killed and another one ends the sweep; then it goes on."""
+    """Frozen while its driver is killed and another one ends the sweep; then it goes on.
+
+    With it is frozen all else that Ray has started, which would end it in the meantime.
+    """
     watched = watch(short)
     process = watched.start("--workers", "2")
     wait_for_records(short, 3, process)
-    workers = [child for child in children(process.pid) if "Trainable" in title(child)]
-    for worker in workers:
-        worker.suspend()
+    frozen = children(process.pid)
+    workers = [child for child in frozen if "Trainable" in title(child)]
+    for child in frozen:
+        child.suspend()
     process.kill()
     process.communicate()
     before = watched.count()
@@ -133,10 +137,10 @@ def test_a_worker_that_outlives_its_driver_adds_nothing(
     outlived = [worker for worker in workers if worker.is_running()]
     assert outlived
     whole = table(short)
-    for worker in outlived:
+    for child in [*outlived, *frozen]:
         with suppress(psutil.NoSuchProcess):
-            worker.resume()
-    _, left = psutil.wait_procs(outlived, timeout=90)
+            child.resume()
+    _, left = psutil.wait_procs(frozen, timeout=90)
     assert not [one for one in left if one.status() != psutil.STATUS_ZOMBIE]
     pd.testing.assert_frame_equal(table(short), whole, check_exact=True)
     assert_whole(short)

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from sweeper.run.packs import Pack, estimated_seconds, make_packs
 from sweeper.run.search import KNOWN_BY, learn, open_search
+from sweeper.spec.model import Resources
 from sweeper.spec.plan import rows_where
 from sweeper.spec.sweep import Sweep
 from sweeper.store.records import Outcome
@@ -59,25 +60,23 @@ class Agenda(Protocol):
         ...
 
 
-class WholePlan:
-    """Every trial that has no record, from the start."""
+class AllAtOnce:
+    """Trials that are all known from the start, and handed out at once.
 
-    unit = "trials"
+    Attributes:
+        plan: What is to be run.
+        scope: That and what is finished.
+    """
 
-    def __init__(self, sweep: Sweep, records: pa.Table) -> None:
-        """Take what is missing.
-
-        Args:
-            sweep: What to run.
-            records: Those in its results folder; their fingerprints will do.
-        """
-        self.plan, self.scope = missing(sweep.plan, records), sweep.plan
-        self.total = sweep.plan.num_rows
-        self.finished = self.total - self.plan.num_rows
-        self.done = not self.plan.num_rows
-        self._seconds = estimated_seconds(self.plan)
+    def __init__(self, plan: pa.Table, scope: pa.Table, resources: Resources) -> None:
+        """Take them; as `Agenda` has them."""
+        self.plan, self.scope = plan, scope
+        self.total = scope.num_rows
+        self.finished = self.total - plan.num_rows
+        self.done = not plan.num_rows
+        self._seconds = estimated_seconds(plan)
         self.cost = float(self._seconds.sum())
-        self._resources = sweep.spec.resources
+        self._resources = resources
 
     def more(self, workers: int) -> list[Pack]:
         """All packs, once."""
@@ -91,6 +90,21 @@ class WholePlan:
         """Count them."""
         self.finished += len(rows)
         self.cost -= float(self._seconds[rows].sum())
+
+
+class WholePlan(AllAtOnce):
+    """Every trial that has no record, from the start."""
+
+    unit = "trials"
+
+    def __init__(self, sweep: Sweep, records: pa.Table) -> None:
+        """Take what is missing.
+
+        Args:
+            sweep: What to run.
+            records: Those in its results folder; their fingerprints will do.
+        """
+        super().__init__(missing(sweep.plan, records), sweep.plan, sweep.spec.resources)
 
 
 class Searched:

@@ -3,14 +3,13 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.run.agenda import among, missing, open_agenda
-from sweeper.run.packs import Pack, estimated_seconds, make_packs
+from sweeper.run.agenda import AllAtOnce, among, missing, open_agenda
 from sweeper.spec.sweep import Sweep
 from sweeper.store.records import Outcome
 from sweeper.store.results import ResultsFolder
 
 
-class ProbingAgain:
+class ProbingAgain(AllAtOnce):
     """Trials that have a record, and no measurements by all the probes that their spec names.
 
     Attributes:
@@ -32,30 +31,15 @@ class ProbingAgain:
         scope = open_agenda(sweep, folder).scope
         records = folder.records(["fingerprint", "outcome", "final_step"])
         records = records.filter(pc.not_equal(records["outcome"], Outcome.FAILED))
-        self.scope = scope.filter(among(scope, records["fingerprint"]))
-        self.plan = unprobed(self.scope, sweep, folder)
-        self.total = self.scope.num_rows
-        self.finished = self.total - self.plan.num_rows
-        self.done = not self.plan.num_rows
+        finished = scope.filter(among(scope, records["fingerprint"]))
+        super().__init__(unprobed(finished, sweep, folder), finished, sweep.spec.resources)
         self.differing = self.failed = 0
         self.error = ""
         self._known = records.filter(among(records, self.plan["fingerprint"]))
-        self._seconds = estimated_seconds(self.plan)
-        self.cost = float(self._seconds.sum())
-        self._resources = sweep.spec.resources
-
-    def more(self, workers: int) -> list[Pack]:
-        """All packs, once."""
-        if self.done:
-            return []
-        self.done = True
-        on_gpu = self._resources.on_gpu
-        return make_packs(self.plan, workers, on_gpu, self._resources.pack_size)
 
     def learn(self, rows: list[int], records: pa.Table) -> None:
         """Count them, and compare them with their records."""
-        self.finished += len(rows)
-        self.cost -= float(self._seconds[rows].sum())
+        super().learn(rows, records)
         whole = pc.not_equal(records["outcome"], Outcome.FAILED)
         if errors := records["error"].filter(pc.invert(whole)).to_pylist():
             self.failed += len(errors)

@@ -93,7 +93,8 @@ def _print_plan(
     if found["unit"] == "trials":
         text = (
             f"{found['trials']:,} trials, {found['done']:,} of them done; "
-            f"{found['packs']:,} packs for the other {found['missing']:,}"
+            f"{found['packs']:,} pack{'s' * (found['packs'] != 1)} for the other "
+            f"{found['missing']:,}"
         )
     else:
         text = (

@@ -43,8 +43,16 @@ def _whole(value: Any) -> Any:  # noqa: ANN401
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _pairs(value: Any) -> Any:  # noqa: ANN401
+    """A number of training pairs; a share of them is another way to write it."""
+    if isinstance(value, float) and 0 < value < 1:
+        raise ValueError(f"should be a number of pairs; a share of M² is {{fraction: {value:g}}}")
+    return _whole(value)
+
+
 Order = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=MAX_ORDER)]
 Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**9)]
+Pairs = Annotated[int, BeforeValidator(_pairs), Field(ge=1, le=10**9)]
 Width = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100_000)]
 Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**53)]
 Positive = Annotated[float, Field(gt=0)]
@@ -81,18 +89,20 @@ def _name_of(kind: str) -> Any:  # noqa: ANN401
     known = list(CHOICES[kind])
     built_in = {"enum": known}
 
-    def check(name: str, info: ValidationInfo) -> str:
-        if name not in known and not (info.context or {}).get("modules"):
-            close = difflib.get_close_matches(name, known, n=1)
+    def check(name: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
+        own = (info.context or {}).get("modules")
+        if isinstance(name, str) and name not in known and not own:
+            close = difflib.get_close_matches(name.lower(), known, n=1)
             hint = f"did you mean {close[0]}? " if close else ""
-            own = "and those of your own under modules"
-            raise ValueError(f"{hint}there are {', '.join(known)}, {own}")
+            raise ValueError(
+                f"{hint}there are {', '.join(known)}, and those of your own under modules"
+            )
         return name
 
     return Annotated[
         str,
         Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$"),
-        AfterValidator(check),
+        BeforeValidator(check),
         WithJsonSchema({"anyOf": [built_in, {"type": "string"}]}),
     ]
 
@@ -208,15 +218,18 @@ class TimesMLogM(Strict):
 
 
 def _n_form(value: Any) -> str:  # noqa: ANN401
-    if isinstance(value, TimesMLogM) or (isinstance(value, dict) and "times_m_log_m" in value):
-        return "multiples of M log M"
-    if isinstance(value, FractionOfPairs) or (isinstance(value, dict) and "fraction" in value):
-        return "fractions of M²"
+    """Which way of n_train this is; a misspelt key still tells."""
+    ways = {"times_m_log_m": "multiples of M log M", "fraction": "fractions of M²"}
+    if isinstance(value, TimesMLogM | FractionOfPairs):
+        value = value.model_dump()
+    for key in value if isinstance(value, dict) else ():
+        if close := difflib.get_close_matches(str(key), ways, n=1, cutoff=0.7):
+            return ways[close[0]]
     return "plain counts"
 
 
 TrainingPairs = Annotated[
-    Annotated[Values[Count], Tag("plain counts")]
+    Annotated[Values[Pairs], Tag("plain counts")]
     | Annotated[FractionOfPairs, Tag("fractions of M²")]
     | Annotated[TimesMLogM, Tag("multiples of M log M")],
     Discriminator(_n_form),
@@ -318,7 +331,8 @@ class Axes(Strict):
     @model_validator(mode="after")
     def _one_domain(self) -> Self:
         if (self.M is None) == (self.group is None):
-            raise ValueError(ONE_DOMAIN)
+            named = {"M", "group"} & self.model_fields_set
+            raise ValueError(f"{named.pop()} has no value" if len(named) == 1 else ONE_DOMAIN)
         return self
 
     @model_validator(mode="after")

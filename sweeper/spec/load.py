@@ -124,13 +124,26 @@ def parse(text: str, path: Path | str) -> Document:
         raise _refusal(path, str(error.problem), error.problem_mark.line + 1) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        reason = " ".join(part for part in (error.context, error.problem) if part)
-        raise _refusal(path, f"is not YAML: {reason}", mark.line + 1 if mark else 1) from None
+        line = mark.line + 1 if mark else 1
+        raise _refusal(path, f"is not YAML: {_reason(error, line)}", line) from None
     except (YAMLError, RecursionError, ValueError) as error:
         raise _refusal(path, f"is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
         raise _refusal(path, f"should be a mapping with name and axes, found {shown(data)}")
     return Document(path, data, lines)
+
+
+def _reason(error: MarkedYAMLError, line: int) -> str:
+    """What a YAML parser found wrong on a line, and on which line began what it is part of."""
+    problem = str(error.problem or "")
+    if r"'\t'" in problem:
+        return "a tab, where YAML takes blanks alone"
+    if "but found '<block" in problem:
+        return "indented otherwise than the lines that it goes with"
+    context = str(error.context or "")
+    if context and error.context_mark and error.context_mark.line + 1 != line:
+        context += f" from line {error.context_mark.line + 1} on,"
+    return f"{context} {problem}".strip()
 
 
 def _plain(node: Node, place: Place, lines: dict[Place, int], yaml: YAML) -> Any:  # noqa: ANN401
@@ -165,7 +178,8 @@ def _explain(document: Document, detail: ErrorDetails) -> Problem:
         return document.problem(place, _unknown_key(str(place[-1]), model))
     if kind == "missing":
         # The place is the missing key's; its line is that of the mapping it is missing from.
-        field = model.model_fields.get(str(detail["loc"][-1])) if model else None
+        fields = dict(zip(_keys(model), model.model_fields.values(), strict=True)) if model else {}
+        field = fields.get(str(detail["loc"][-1]))
         what = f" ({field.description.rstrip('.')})" if field and field.description else ""
         return document.problem((*place, str(detail["loc"][-1])), f"missing{what}")
     if kind == "value_error":
@@ -178,6 +192,9 @@ def _explain(document: Document, detail: ErrorDetails) -> Problem:
         if place[-1:] != ("name",):
             wanted = "should be a name: letters, digits and '_', starting with a letter"
         return document.problem(place, f"found {shown(detail['input'])}; {wanted}")
+    hint = ""
+    if kind == "literal_error":
+        hint = _meant(str(detail["input"]), re.findall("'([^']+)'", context["expected"]))
     wanted = re.sub(r"^(Input|List|Dictionary|String) ", "", detail["msg"])
     wanted = re.sub(r"a valid dictionary or instance of \w+", "a mapping", wanted)
     wanted = (
@@ -185,7 +202,7 @@ def _explain(document: Document, detail: ErrorDetails) -> Problem:
         .replace("a valid integer", "a whole number")
         .replace("a valid ", "a ")
     )
-    return document.problem(place, f"found {shown(detail['input'])}; {wanted}")
+    return document.problem(place, f"found {shown(detail['input'])}; {hint}{wanted}")
 
 
 def _locate(data: Any, location: Place) -> tuple[Place, type[BaseModel] | None]:  # noqa: ANN401
@@ -215,8 +232,50 @@ def _locate(data: Any, location: Place) -> tuple[Place, type[BaseModel] | None]:
     return tuple(place), model
 
 
+_ALSO_CALLED = {
+    "epochs": "max_steps",
+    "k": "hidden_size",
+    "lr": "learning_rate",
+    "modulus": "M",
+    "n": "n_train",
+    "num": "count",
+    "p": "M",
+    "start": "from",
+    "steps": "max_steps",
+    "stop": "to",
+    "train_fraction": "n_train",
+    "wd": "weight_decay",
+    "width": "hidden_size",
+}
+"""Keys by the other names that papers and scripts have for them."""
+
+
 def _unknown_key(key: str, model: type[BaseModel] | None) -> str:
-    valid = [field.alias or name for name, field in model.model_fields.items()] if model else []
-    close = difflib.get_close_matches(key, valid, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    return f"unknown key; {hint}valid keys are {', '.join(valid) or 'none'}"
+    valid = _keys(model)
+    name = _ALSO_CALLED.get(key.lower(), key)
+    if name not in valid and (homes := _homes(name)):
+        return f"unknown key here; {name} belongs under {' or '.join(homes)}"
+    others = f", or {', '.join(_keys(LogRange))}" if model is Range else ""
+    return f"unknown key; {_meant(name, valid)}valid keys are {', '.join(valid) or 'none'}{others}"
+
+
+def _meant(found: str, valid: list[str]) -> str:
+    """The nearest of some names as a question, or nothing."""
+    spelt = {one.lower(): one for one in valid}
+    close = difflib.get_close_matches(found.lower(), spelt, n=1)
+    return f"did you mean {spelt[close[0]]}? " if close else ""
+
+
+def _homes(key: str) -> list[str]:
+    """The parts of a spec that have such a key."""
+    parts = {name: field.annotation for name, field in SweepSpec.model_fields.items()}
+    return [
+        name
+        for name, part in parts.items()
+        if isinstance(part, type) and issubclass(part, BaseModel) and key in _keys(part)
+    ]
+
+
+def _keys(model: type[BaseModel] | None) -> list[str]:
+    fields = model.model_fields if model else {}
+    return [field.alias or name for name, field in fields.items()]

@@ -45,7 +45,7 @@ def dotted(path: tuple[str | int, ...]) -> str:
 def shown(value: Any) -> str:  # noqa: ANN401
     """A value as found, cut to a length that fits into a message."""
     try:
-        text = repr(value)
+        text = "nothing" if value is None else repr(value)
     except ValueError:  # Python writes no number of more than 4,300 digits
         text = "a number of thousands of digits"
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -175,8 +175,8 @@ def test_learners_can_be_zipped_and_excluded() -> None:
              "s.yaml:9 training.momentum: found 1; should be less than 1",
              "s.yaml:9 training.schedule: found 'linear'; should be 'constant', 'step', "
              "'exponential' or 'cosine'",
-             "s.yaml:10 model.activation: found 'x²'; should be a name: letters, digits and '_', "
-             "starting with a letter"],
+             "s.yaml:10 model.activation: found 'x²'; there are square, relu, relu_square, silu, "
+             "gelu, and those of your own under modules"],
         ),
     ],
 )  # fmt: skip

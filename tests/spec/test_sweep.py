@@ -166,17 +166,18 @@ training: {loss: ce, eval_every: 0}
         "not starting with a sign",
         "s.yaml:3 axes.M[1]: found 1; should be greater than or equal to 2",
         "s.yaml:4 axes.n_train.times_m_log_m.cont: unknown key; did you mean count? "
-        "valid keys are from, to, count, step",
+        "valid keys are from, to, count, step, or log, count",
         "s.yaml:5 axes.hidden_size: found 'wide'; should be a whole number",
         "s.yaml:6 axes.learning_rate.log[1]: found 'a'; should be a number",
         "s.yaml:7 axes.weight_decay: found nan; should be a finite number",
         "s.yaml:8 axes.max_steps: found []; should have at least 1 item, not 0",
         "s.yaml:9 axes.seed: found 0; a number of seeds should be between 1 and 100,000",
-        "s.yaml:10 axes.lr: unknown key; valid keys are M, group, expression, split, n_train, "
-        "hidden_size, learning_rate, weight_decay, max_steps, label_noise, network, activation, "
-        "loss, optimizer, schedule, linear_term, output_scale, output_multiplier, ridge, layers, "
-        "heads, embedding_size, batch_size, momentum, warmup_steps, decay_every, decay_factor, "
-        "seed, split_seed, init_seed",
+        "s.yaml:10 axes.lr: unknown key; did you mean learning_rate? valid keys are "
+        "M, group, expression, split, n_train, hidden_size, learning_rate, weight_decay, "
+        "max_steps, label_noise, network, activation, loss, optimizer, schedule, "
+        "linear_term, output_scale, output_multiplier, ridge, layers, heads, embedding_size, "
+        "batch_size, momentum, warmup_steps, decay_every, decay_factor, seed, split_seed, "
+        "init_seed",
         "s.yaml:11 trainin: unknown key; did you mean training? valid keys are name, description, "
         "task, axes, zip, exclude, model, training, modules, resources, design, probes, reuse, "
         "trackers",
@@ -200,13 +201,26 @@ def test_too_many_pairs_are_told_beside_other_problems() -> None:
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
-        ("", ["s.yaml:1: should be a mapping with name and axes, found None"]),
+        ("", ["s.yaml:1: should be a mapping with name and axes, found nothing"]),
         ("- 1\n", ["s.yaml:1: should be a mapping with name and axes, found [1]"]),
         ("a: 1\na: 2\n", ["s.yaml:2: key 'a' stands twice; the first is on line 1"]),
         (
             "a: [1\nb: 2\n",
-            ["s.yaml:2: is not YAML: while parsing a flow sequence expected ',' or ']', "
-             "but got ':'"],
+            ["s.yaml:2: is not YAML: while parsing a flow sequence from line 1 on, expected ',' "
+             "or ']', but got ':'"],
+        ),
+        ("a:\n\tb: 1\n", ["s.yaml:2: is not YAML: a tab, where YAML takes blanks alone"]),
+        (
+            "a:\n  b: 1\n   c: 2\n",
+            ["s.yaml:3: is not YAML: mapping values are not allowed here"],
+        ),
+        (
+            "a:\n b: 1\n  c:\n    d: 1\n",
+            ["s.yaml:3: is not YAML: mapping values are not allowed here"],
+        ),
+        (
+            "a:\n  b: 1\n c: 2\n",
+            ["s.yaml:3: is not YAML: indented otherwise than the lines that it goes with"],
         ),
         ("a: *b\n", ["s.yaml:1: is not YAML: found undefined alias 'b'"]),
         (
@@ -288,6 +302,53 @@ def test_too_many_pairs_are_told_beside_other_problems() -> None:
     ],
 )  # fmt: skip
 def test_bad_specs_are_told_in_whole(text: str, lines: list[str]) -> None:
+    assert problems(text) == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            GOOD + "training: {max_steps: 5, lr: 1}\nmodel: {hidden_size: 9, loss: mse}\nseed: 3\n",
+            ["s.yaml:9 training.lr: unknown key here; learning_rate belongs under axes",
+             "s.yaml:9 training.max_steps: unknown key here; max_steps belongs under axes",
+             "s.yaml:10 model.hidden_size: unknown key here; hidden_size belongs under axes",
+             "s.yaml:10 model.loss: unknown key here; loss belongs under axes or training",
+             "s.yaml:11 seed: unknown key here; seed belongs under axes"],
+        ),
+        (
+            with_axis(n_train="[60, 0.5]"),
+            ["s.yaml:4 axes.n_train[1]: found 0.5; should be a number of pairs; a share of M² is "
+             "{fraction: 0.5}"],
+        ),
+        (
+            with_axis(n_train="{fractions: 0.5}"),
+            ["s.yaml:4 axes.n_train.fraction: missing (n/M², between 0 and 1)",
+             "s.yaml:4 axes.n_train.fractions: unknown key; did you mean fraction? valid keys are "
+             "fraction"],
+        ),
+        (
+            with_axis(learning_rate="{start: 1, to: 2, count: 2}"),
+            ["s.yaml:6 axes.learning_rate.from: missing (First value)",
+             "s.yaml:6 axes.learning_rate.start: unknown key; did you mean from? valid keys are "
+             "from, to, count, step, or log, count"],
+        ),
+        (with_axis(M=""), ["s.yaml:2 axes: M has no value"]),
+        (
+            with_axis(loss="cross-entropy", activation="ReLU"),
+            ["s.yaml:9 axes.loss: found 'cross-entropy'; did you mean cross_entropy? there are "
+             "mse, cross_entropy, stablemax, and those of your own under modules",
+             "s.yaml:10 axes.activation: found 'ReLU'; did you mean relu? there are square, relu, "
+             "relu_square, silu, gelu, and those of your own under modules"],
+        ),
+        (
+            GOOD + "design: grids\n",
+            ["s.yaml:9 design: found 'grids'; did you mean grid? should be 'grid', 'boundary' or "
+             "'refine'"],
+        ),
+    ],
+)  # fmt: skip
+def test_slips_are_told_with_what_was_meant(text: str, lines: list[str]) -> None:
     assert problems(text) == lines
 
 

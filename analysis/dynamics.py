@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from sweeper.store.absence import existing
 from sweeper.store.lookup import find
 from sweeper.store.probes import INDICATORS, PROBE_SCHEMA, SUMMARY
 from sweeper.store.results import ResultsError, ResultsFolder
@@ -46,10 +47,10 @@ def load_probes(location: str | Path, fingerprints: Sequence[str] | None = None)
         for what `layers` measured see `load_probed_layers`.
 
     Raises:
-        ResultsError: A shard cannot be read; the message names it.
+        ResultsError: No run has begun there, or a shard cannot be read; the message names it.
     """
     wanted = None if fingerprints is None else pa.array(fingerprints, pa.string())
-    folder = ResultsFolder.at(location)
+    folder = existing(ResultsFolder.at(location))
     table = folder.probes(["fingerprint", *_PER_MEASUREMENT], wanted).combine_chunks()
     counts = pc.list_value_length(table["step"]).to_numpy().astype(int)
     columns: dict[str, Any] = {
@@ -80,11 +81,11 @@ def load_probed_layers(
         runs for which the probe was off.
 
     Raises:
-        ResultsError: A shard cannot be read; the message names it.
+        ResultsError: No run has begun there, or a shard cannot be read; the message names it.
     """
     wanted = None if fingerprints is None else pa.array(fingerprints, pa.string())
     names = ["fingerprint", "step", "layer", *_PER_LAYER]
-    table = ResultsFolder.at(location).probes(names, wanted)
+    table = existing(ResultsFolder.at(location)).probes(names, wanted)
     table = table.filter(table["layer"].is_valid()).combine_chunks()
     measured = pc.list_value_length(table["step"]).to_numpy().astype(int)
     matrices = pc.list_value_length(table["layer"]).to_numpy().astype(int)
@@ -119,10 +120,10 @@ def load_probe_summaries(location: str | Path) -> pd.DataFrame:
         real ones that the group has) and irreps_covered, NA where `irreps` was off.
 
     Raises:
-        ResultsError: A shard cannot be read; the message names it.
+        ResultsError: No run has begun there, or a shard cannot be read; the message names it.
     """
     names = ["fingerprint", *(one.name for one in SUMMARY)]
-    table = ResultsFolder.at(location).probes([*names, "irrep", "irreps_covered"])
+    table = existing(ResultsFolder.at(location)).probes([*names, "irrep", "irreps_covered"])
     frame: pd.DataFrame = table.select(names).to_pandas()
     irreps, covered = table["irrep"].to_pylist(), table["irreps_covered"].to_pylist()
     frame["irreps"] = pd.array([len(one) - 1 if one else None for one in irreps], "Int64")
@@ -163,7 +164,7 @@ def load_probed_run(location: str | Path, prefix: str) -> ProbedRun:
         ResultsError: There is none or there are several, it was not probed, or a shard cannot be
             read.
     """
-    folder = ResultsFolder.at(location)
+    folder = existing(ResultsFolder.at(location))
     found = find(folder, prefix)
     if found is None:
         raise ResultsError(f"{prefix}: no record in {folder.path} has such a fingerprint")

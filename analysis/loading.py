@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sweeper.store.absence import existing
 from sweeper.store.records import CURVE_SCHEMA, DEFAULTS, FIELDS, RECORD_SCHEMA, usual
 from sweeper.store.results import ResultsFolder
 
@@ -65,9 +66,9 @@ def load(location: str | Path) -> pd.DataFrame:
         The columns of RECORD_SCHEMA. Steps that may be missing are Int64, with NA where they are.
 
     Raises:
-        ResultsError: A shard cannot be read; the message names it.
+        ResultsError: No run has begun there, or a shard cannot be read; the message names it.
     """
-    frame: pd.DataFrame = ResultsFolder.at(location).records().to_pandas()
+    frame: pd.DataFrame = existing(ResultsFolder.at(location)).records().to_pandas()
     return frame.astype({"fit_step": "Int64", "generalization_step": "Int64"})
 
 
@@ -83,9 +84,9 @@ def load_curves(location: str | Path, fingerprints: Sequence[str] | None = None)
         ascend within a run.
 
     Raises:
-        ResultsError: A shard cannot be read; the message names it.
+        ResultsError: No run has begun there, or a shard cannot be read; the message names it.
     """
-    folder = ResultsFolder.at(location)
+    folder = existing(ResultsFolder.at(location))
     table = (
         folder.curves() if fingerprints is None else _curves_of(folder, fingerprints)
     ).combine_chunks()

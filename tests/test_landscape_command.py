@@ -46,7 +46,7 @@ def test_groups_alone_give_a_table_their_shares_and_a_figure(tmp_path: Path) -> 
         (("--groups", "Z5", "--out", "a.xls"), "none of .csv, .parquet and .tex"),
         (("--groups", "Z5", "--figure", "a.gif"), "none of .png, .svg and .pdf"),
         (("--groups", "Z5,Y3"), "Y3"),
-        (("nowhere",), "nowhere: no records here; `sweeper run SPEC` makes some"),
+        (("nowhere",), "/nowhere: no such folder; `sweeper run SPEC` makes some"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

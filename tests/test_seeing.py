@@ -379,7 +379,7 @@ def test_names_of_no_trial_and_of_several_are_refused(command: str, broken: Path
     )
     said = sweeper(command, str(broken), "0" * 32, code=2)
     assert said.startswith(f"{'0' * 32}: no trial in {broken} has a fingerprint that begins so")
-    assert "no run has begun here" in sweeper(command, str(broken / "none"), "0", code=2)
+    assert "/none: no such folder" in sweeper(command, str(broken / "none"), "0", code=2)
 
 
 def test_a_planned_trial_has_nothing_to_show_but_can_be_debugged(

@@ -13,6 +13,7 @@ from analysis.report.dynamics import dynamics_shown
 from analysis.report.gather import gather
 from analysis.report.origin import origin
 from analysis.report.render import render, write
+from sweeper.store.absence import no_records
 from sweeper.store.provenance import code_version
 from sweeper.store.results import ResultsError, ResultsFolder
 
@@ -48,7 +49,7 @@ def write_report(
     folder = ResultsFolder.at(location)
     records = load(location)
     if records.empty:
-        raise ResultsError(f"{location}: no records here; `sweeper run SPEC` makes some")
+        raise no_records(folder)
     found = origin(folder, records)
     seen = dynamics_shown(location, records)
     page = gather(records, lambda names: load_curves(location, names), found, declared, gap, seen)

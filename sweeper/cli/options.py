@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
 import click
 
 from sweeper.spec.problems import SpecError
-from sweeper.store.results import ResultsError
+from sweeper.store.absence import no_records
+from sweeper.store.results import ResultsError, ResultsFolder
 from sweeper.tasks.group import GroupError
 
 if TYPE_CHECKING:
@@ -164,5 +165,5 @@ def records_of(results: str) -> "pd.DataFrame":
 
     records = analysis.load(results)
     if records.empty:
-        raise ResultsError(f"{results}: no records here; `sweeper run SPEC` makes some")
+        raise no_records(ResultsFolder.at(results))
     return records

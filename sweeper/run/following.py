@@ -13,8 +13,9 @@ from sweeper.run.agenda import Agenda, agenda_of
 from sweeper.run.pulse import Pulse, pulse
 from sweeper.run.search import KNOWN_BY
 from sweeper.spec.sweep import open_text
+from sweeper.store.absence import no_records
 from sweeper.store.records import Outcome
-from sweeper.store.results import ResultsError, ResultsFolder
+from sweeper.store.results import ResultsFolder
 from sweeper.store.shards import holders
 
 _KEPT = [
@@ -139,7 +140,7 @@ class Follower:
         """
         run = self._folder.latest_run()
         if run is None:
-            raise ResultsError(f"{self._folder.path}: no run has begun here")
+            raise no_records(self._folder)
         # before the records, so that those of a run that has ended are all there
         found = pulse(self._folder, run["run_id"])
         agenda = self._follow(run)

@@ -10,6 +10,7 @@ from sweeper.run.worker import import_modules
 from sweeper.spec.modules import UserModule
 from sweeper.spec.sweep import open_text
 from sweeper.spec.trial import Trial, trials
+from sweeper.store.absence import no_records
 from sweeper.store.lookup import checked, find, the_only
 from sweeper.store.provenance import Provenance
 from sweeper.store.records import Curve, curves_table, records_table
@@ -56,7 +57,7 @@ def open_trial(folder: ResultsFolder, prefix: str) -> Single:
         return Single(trial, record["fingerprint"], record, curve, _modules(folder))
     run = folder.latest_run()
     if run is None:
-        raise ResultsError(f"{folder.path}: no run has begun here")
+        raise no_records(folder)
     digest = run["spec_digest"]
     path = f"{folder.path}/specs/{digest}.yaml"
     plan = open_text(folder.spec(digest), path, folder.spec_modules(digest)).plan

@@ -21,7 +21,8 @@ from analysis.tables import (
     plain,
     rivals_table,
 )
-from sweeper.store.results import ResultsError
+from sweeper.store.absence import no_records
+from sweeper.store.results import ResultsError, ResultsFolder
 from sweeper.terminal.tables import rich_table
 
 
@@ -102,7 +103,7 @@ def _thresholds(
 def _records(results: str | None) -> pd.DataFrame:
     records = analysis.load(str(results))
     if records.empty:
-        raise ResultsError(f"{results}: no records here; `sweeper run SPEC` makes some")
+        raise no_records(ResultsFolder.at(str(results)))
     return records
 
 

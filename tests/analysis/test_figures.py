@@ -79,7 +79,8 @@ def test_settings_have_figures_of_their_own(
 
 
 def test_an_empty_results_folder_gives_a_figure_that_says_so(tmp_path: Path) -> None:
-    paths = draw_all(tmp_path / "nothing", tmp_path, formats=["svg"])
+    ResultsFolder.at(tmp_path / "begun").write_run("r", {"run_id": "r"})
+    paths = draw_all(tmp_path / "begun", tmp_path, formats=["svg"])
     assert [path.name for path in paths] == ["phase_diagram.svg", "phases.svg"]
 
 

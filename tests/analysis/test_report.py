@@ -297,7 +297,7 @@ def test_groups_of_one_order_are_told_apart(ladder: pd.DataFrame) -> None:
 
 
 def test_a_folder_without_records_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ResultsError, match="no records here; `sweeper run SPEC` makes some"):
+    with pytest.raises(ResultsError, match="/none: no such folder; `sweeper run SPEC` makes some"):
         write_report(tmp_path / "none")
     assert not (tmp_path / "none").exists()
 

@@ -106,7 +106,12 @@ def thresholds(records: pd.DataFrame, horizon: float = 1.0) -> pd.DataFrame:
         steps_high, and horizon_steps. steps_low and steps_high are the steps to generalize (the
         fewest, of several runs) at the ends of the bracket, NaN where no run there did; at n_low
         they lie beyond a horizon that is only part of the runs', or belong to violations.
+
+    Raises:
+        ValueError: `records` are none, or `horizon` is no part.
     """
+    if not 0 < horizon <= 1:
+        raise ValueError(f"horizon {horizon} is no part of max_steps; it should be in (0, 1]")
     axes = settings(records)
     runs = records.assign(
         setting=setting_labels(records),

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.brackets import BracketStatus
+from analysis.loading import demand
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +41,10 @@ def group_means(thresholds: pd.DataFrame) -> GroupMeans:
             adds it, is taken as d in place of max_irrep_dim.
 
     Raises:
-        ValueError: The thresholds are of several settings.
+        ValueError: The thresholds are of several settings, or none at all.
     """
+    wanted = ["setting", "group", "group_order", "status", "n_low", "n_high", "n_c"]
+    demand(thresholds, wanted, "thresholds, as `thresholds` gives them")
     settings = thresholds["setting"].unique().tolist()
     if len(settings) > 1:
         raise ValueError(f"thresholds of {len(settings)} settings; fit one at a time (fit_laws)")

@@ -128,6 +128,7 @@ def settings(records: pd.DataFrame) -> list[str]:
 
 def _differing(records: pd.DataFrame) -> list[str]:
     """The columns of HOW_TRAINED that are not the same in all runs."""
+    demand(records, [*HOW_TRAINED, *sorted(_CELL)], "records, as `load` gives them")
     return [name for name in HOW_TRAINED if (records[name] != records[name].iloc[:1].max()).any()]
 
 
@@ -162,6 +163,22 @@ def setting_labels(records: pd.DataFrame) -> "pd.Series[str]":
         for _, part in records.groupby(number)
     ]
     return pd.Series([words[i] for i in number], index=records.index, dtype="str", name="setting")
+
+
+def demand(table: object, columns: Sequence[str], what: str) -> None:
+    """Refuse what is no table of a kind.
+
+    Args:
+        table: A data frame, if all is well.
+        columns: That it should have.
+        what: It should be.
+
+    Raises:
+        ValueError: It lacks some of them.
+    """
+    if missing := [name for name in columns if name not in getattr(table, "columns", ())]:
+        some = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
+        raise ValueError(f"a {type(table).__name__} without {some} is not {what}")
 
 
 def _goes_without_saying(name: str, records: pd.DataFrame) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import BracketStatus, bracket, thresholds
+from analysis import BracketStatus, bracket, fit_law, group_means, horizon_check, thresholds
 from analysis.brackets import confirmation_steps
 
 MakeFrame = Callable[..., pd.DataFrame]
@@ -209,3 +209,22 @@ def test_no_records_are_no_thresholds(diverging_sweep: MakeFrame) -> None:
     empty = thresholds(diverging_sweep(5, (11,))[:0])
     assert empty.empty
     assert "n_c" in empty
+
+
+def test_tables_in_each_others_place_are_told(diverging_sweep: MakeFrame) -> None:
+    records = diverging_sweep(5, (11, 17))
+    cells = thresholds(records)
+    why = r"^a DataFrame without .* is not records, as `load` gives them$"
+    for of_records in (thresholds, horizon_check):
+        with pytest.raises(ValueError, match=why):
+            of_records(cells)
+    with pytest.raises(ValueError, match=r"^a str without .* is not thresholds, as `thresholds`"):
+        group_means("results/mine")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"^a DataFrame without setting, status, n_low, … is not"):
+        fit_law(records)
+
+
+@pytest.mark.parametrize("part", [0, -0.5, 1.01, 8000, float("nan")])
+def test_a_horizon_beyond_the_runs_own_is_refused(diverging_sweep: MakeFrame, part: float) -> None:
+    with pytest.raises(ValueError, match=r"it should be in \(0, 1\]$"):
+        thresholds(diverging_sweep(5, (11,)), part)

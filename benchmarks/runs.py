@@ -72,7 +72,7 @@ def run_sweep(
     shared = ["--gpus-per-worker", str(1 / workers)] if device == "cuda" else []
     path, results = write_spec(spec, folder), folder / "results"
     seconds = seconds_of_process(
-        "-m", "sweeper.cli", "run", path, "--results", results, "--executor", executor,
+        "-m", "sweeper", "run", path, "--results", results, "--executor", executor,
         "--workers", str(workers), *shared,
     )  # fmt: skip
     records = ResultsFolder.at(results / spec["name"]).records()

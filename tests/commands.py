@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from sweeper.cli import main
 
-SWEEPER = [sys.executable, "-m", "sweeper.cli"]
+SWEEPER = [sys.executable, "-m", "sweeper"]
 
 
 def called(*words: object, code: int = 0) -> Result:

@@ -71,6 +71,7 @@ def test_the_help_lists_nothing_else() -> None:
     assert [
         line.split()[0] for line in lines if line.startswith("  ") and line[2] != " "
     ] == COMMANDS
+    assert "..." not in "".join(lines)  # each says all of its line in 80 columns
 
 
 def test_version_names_what_can_move_a_number() -> None:

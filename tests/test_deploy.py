@@ -115,7 +115,7 @@ def test_the_slurm_script_runs_a_sweep_on_its_nodes(small_spec: Path, tmp_path: 
     commands = tmp_path / "bin"
     commands.mkdir()
     python = Path(sys.executable)
-    sweeper = f'#!/usr/bin/env bash\nexec {python} -m sweeper.cli "$@"\n'
+    sweeper = f'#!/usr/bin/env bash\nexec {python} -m sweeper "$@"\n'
     for name, text in {"srun": SRUN, "scontrol": SCONTROL, "sweeper": sweeper}.items():
         (commands / name).write_text(text)
         (commands / name).chmod(0o755)

@@ -263,7 +263,7 @@ def landscape(
     figure: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare three thresholds: trained, kept by the energy, and by formula.
+    """Compare thresholds: trained, kept by the energy, by formula.
 
     Climbs the empirical energy of the train splits from the features of every irrep: from how many
     pairs on does it keep half of them, and all but a share δ? Seconds a group of order 23, minutes

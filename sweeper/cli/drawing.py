@@ -98,9 +98,9 @@ def probes(results: str, fingerprint: str, out: Path | None) -> None:
 )  # fmt: skip
 @complains
 def report(results: str, out: Path | None, laws: Path | None, phase_gap: int) -> None:
-    """Write one HTML file: verdicts, an interactive phase diagram, tables, provenance.
+    """Write the report: one HTML file that opens without a network.
 
-    It opens without a network, and prints.
+    Verdicts, an interactive phase diagram, tables and provenance; it prints, too.
     """
     from analysis.report import write_report
 
@@ -119,9 +119,9 @@ def report(results: str, out: Path | None, laws: Path | None, phase_gap: int) ->
 )  # fmt: skip
 @complains
 def paper(results: str, out: Path | None, gallery: Path | None) -> None:
-    """Make one page of the paper's figures, from the sweeps of specs/paper/.
+    """Set the paper's figures beside ours, on one page.
 
-    RESULTS holds their results folders. Each statement of the paper stands
+    RESULTS holds the results folders of specs/paper/. Each statement of the paper stands
     with ours, and the statistic that says whether they agree.
     """
     from analysis.paper import NotRunError, write_gallery, write_page

@@ -28,7 +28,7 @@ from sweeper.terminal.tables import new_console
 def groups(
     name: str | None, table: Path | None, catalogue: str | None, delta: float, as_json: bool
 ) -> None:
-    """List the groups that can be named, or tell what theory says of one.
+    """List groups by name, or tell what theory says of one.
 
     Its irreps with their types, both conventions of d, the energies of its features, and the
     number of training pairs that is predicted.

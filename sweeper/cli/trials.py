@@ -54,7 +54,7 @@ def status(results: str, watch: bool, every: float, as_json: bool) -> None:
 @as_json
 @complains
 def show(results: str, fingerprint: str, as_json: bool) -> None:
-    """Show one trial: its axes, outcome, curve, cost, provenance and error.
+    """Show one trial: axes, outcome, curve, cost, provenance, error.
 
     The first digits of its fingerprint will do.
     """

@@ -27,7 +27,7 @@ def watch(train):
         return original(trial)
     train.initial_weights = initial_weights
 
-if any("default_worker" in word or "sweeper.cli" in word for word in sys.orig_argv):
+if "sweeper" in sys.orig_argv or any("default_worker" in word for word in sys.orig_argv):
     import sweeper.run.worker as worker
     untouched = worker.work
     def work(*args, **options):

@@ -13,7 +13,7 @@ from sweeper.spec.problems import SpecError
 from sweeper.spec.sweep import open_sweep
 from sweeper.store.results import ResultsFolder
 
-SWEEPER = [sys.executable, "-m", "sweeper.cli"]
+SWEEPER = [sys.executable, "-m", "sweeper"]
 MODULE = '''\
 """A network, an activation, a loss and an optimizer."""
 

@@ -1,4 +1,4 @@
-"""`python -m sweeper.cli`."""
+"""`python -m sweeper`."""
 
 from sweeper.cli import main
 

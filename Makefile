@@ -10,7 +10,7 @@
 # make calibrate   intervals, tests and refusals of the analysis on sweeps of known law: docs/calibration.md
 #
 # PYTHON=python3.12 picks another interpreter. TORCH_INDEX=URL takes torch from another index,
-# such as https://download.pytorch.org/whl/cpu (README.md, "Which torch").
+# such as https://download.pytorch.org/whl/cpu (docs/howto/install.md).
 
 PYTHON ?= python3
 TORCH_INDEX ?=

@@ -78,7 +78,7 @@ def _print_plan(
     retry_failed: bool = False,
 ) -> None:
     from sweeper.run.overview import overview
-    from sweeper.run.progress import duration
+    from sweeper.run.progress import duration, many
 
     folder = ResultsFolder.at(results).below(sweep.spec.name)
     found = overview(sweep, folder, setting, calibrated, retry_failed)
@@ -92,9 +92,8 @@ def _print_plan(
         console.print(text, highlight=False, soft_wrap=True)
     if found["unit"] == "trials":
         text = (
-            f"{found['trials']:,} trials, {found['done']:,} of them done; "
-            f"{found['packs']:,} pack{'s' * (found['packs'] != 1)} for the other "
-            f"{found['missing']:,}"
+            f"{many(found['trials'], 'trial')}, {found['done']:,} of them done; "
+            f"{many(found['packs'], 'pack')} for the other {found['missing']:,}"
         )
     else:
         text = (
@@ -111,7 +110,7 @@ def _print_plan(
     if expected := found["forecast"]:
         workers = expected["workers"]
         console.print(
-            f"about {duration(expected['seconds'])} with {workers} worker{'s' * (workers > 1)} "
+            f"about {duration(expected['seconds'])} with {many(workers, 'worker')} "
             f"(at most {duration(expected['at_most_seconds'])}, if no trial ends early)",
             highlight=False,
         )
@@ -182,7 +181,7 @@ def run(
     from sweeper.run.executor import Executor, ExecutorError
     from sweeper.run.forecast import Setting
     from sweeper.run.profile import Profile
-    from sweeper.run.progress import duration
+    from sweeper.run.progress import duration, many
 
     def open_executor(log_file: Path) -> Executor:
         if executor == "inline":
@@ -233,7 +232,7 @@ def run(
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.outcomes.most_common())
     unit = "" if summary.unit == "trials" else f" {summary.unit}"
     console.print(
-        f"{summary.ran:,} trials run in {duration(summary.seconds)}; "
+        f"{many(summary.ran, 'trial')} run in {duration(summary.seconds)}; "
         f"{summary.finished:,} of {summary.total:,}{unit} done: {counts or 'none'}\n"
         f"results are in {folder.location}",
         highlight=False,

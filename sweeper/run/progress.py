@@ -103,3 +103,8 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def many(count: int, noun: str) -> str:
+    """A number of things: 1 trial, 2 trials."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

@@ -15,7 +15,7 @@ from analysis.outcome_maps import NOT_RUN, OutcomeMap, OutcomeMaps
 from analysis.tables import plain
 from sweeper.run.following import Follower, Look
 from sweeper.run.interrupt import Interrupt
-from sweeper.run.progress import duration
+from sweeper.run.progress import duration, many
 from sweeper.run.pulse import Life
 from sweeper.spec.trial import NUMERICS
 from sweeper.store.records import Outcome
@@ -184,14 +184,10 @@ def _work(beat: dict[str, Any]) -> str:
     seen = sum(one["workers"] for one in hosts.values())
     where = f" on {len(hosts):,} hosts" if len(hosts) > 1 else ""
     return (
-        f"{_many(beat['workers'], 'worker')}, {seen:,} heard of{where}; "
-        f"{_many(beat['packs_out'], 'pack')} out with {_many(beat['trials_out'], 'trial')}, "
+        f"{many(beat['workers'], 'worker')}, {seen:,} heard of{where}; "
+        f"{many(beat['packs_out'], 'pack')} out with {many(beat['trials_out'], 'trial')}, "
         f"{beat['packs_waiting']:,} waiting"
     )
-
-
-def _many(count: int, name: str) -> str:
-    return f"{count:,} {name}{'s' * (count != 1)}"
 
 
 def _speed(look: Look) -> str:
@@ -201,7 +197,7 @@ def _speed(look: Look) -> str:
     goes_on = look.pulse.life.goes_on
     text = f"{speed.trials_per_s:.3g} trials/s in {duration(speed.seconds)}"
     if not goes_on:
-        text = f"the latest run made {_many(speed.trials, 'trial')}, {text}"
+        text = f"the latest run made {many(speed.trials, 'trial')}, {text}"
     if speed.seconds_left and goes_on:
         text += f"; about {duration(speed.seconds_left)} left"
     elif speed.seconds_left:

@@ -62,7 +62,7 @@ def test_failed_trials_are_tried_again_on_demand_alone(
     said = inline(small_spec, "--retry-failed", "--max-trials", "3", code=1)
     assert "3 trials run" in said
     assert (status(small_spec)["finished"], status(small_spec)["total"]) == (11, 12)
-    assert "1 trials run" in inline(small_spec, "--retry-failed")
+    assert "1 trial run in" in inline(small_spec, "--retry-failed")
     assert "0 trials run" in inline(small_spec, "--retry-failed")
     found = status(small_spec)
     assert (found["finished"], found["done"], found["failures"]) == (12, 12, [])

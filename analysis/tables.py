@@ -163,8 +163,8 @@ def rivals_table(rivals: pd.DataFrame) -> Table:
                 _number(row["delta_aicc"], ".1f"),
                 _percent(row["held_out_error"]),
                 row["family"] or "–",
-                _number(row["p_in_family"], ".3f"),
-                _number(row["p_with_grid"], ".3f"),
+                _p_value(row["p_in_family"]),
+                _p_value(row["p_with_grid"]),
             ]
             for row in rivals.to_dict("records")
         ],
@@ -251,6 +251,11 @@ def _percent(value: float | None) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "–" if value is None or not math.isfinite(value) else format(value, form)
+
+
+def _p_value(value: float | None) -> str:
+    small = value is not None and value < 0.0005
+    return "< 0.001" if small else _number(value, ".3f")
 
 
 def _bracket(cell: "pd.Series[float]") -> str:

@@ -68,7 +68,7 @@ def verdict(fit: LawFit, check: HorizonCheck | None = None) -> str:
             " β is a mean over these orders, not an exponent that will carry on."
         )
     if law.gamma:
-        sentences.append(f"They go with d to the power {span(law.gamma)}; Theorem 4 has 2.")
+        sentences.append(f"n_c goes as d to the power {span(law.gamma)}; Theorem 4 has 2.")
     if fit.dropped:
         sentences.append(f"Left out: {'; '.join(fit.dropped)}.")
     return " ".join(sentences)

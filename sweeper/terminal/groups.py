@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from sweeper.tasks.atoms import FAMILIES
@@ -14,6 +13,7 @@ from sweeper.tasks.energy import MEASURED_SCALE
 from sweeper.tasks.groups import Group, group_named
 from sweeper.tasks.permutations import as_permutations
 from sweeper.tasks.predictions import critical_pairs, theorem4_pairs
+from sweeper.terminal.tables import rich_table
 
 Row = dict[str, Any]
 
@@ -54,11 +54,11 @@ def print_listing(console: Console) -> None:
     found = listing()
     columns = ["notation", "what it is", "order", "example", "its order", "its max d_k"]
     keys = ["notation", "family", "order", "example", "example_order", "example_max_irrep_dim"]
-    console.print(_table(columns, [[row[key] for key in keys] for row in found["families"]], 4))
+    console.print(rich_table(columns, [[row[key] for key in keys] for row in found["families"]], 4))
     console.print(_WRITTEN, highlight=False)
     rows = [[one["name"], one["title"], len(one["groups"])] for one in found["catalogues"]]
     console.print()
-    console.print(_table(["--catalogue", "what is in it", "groups"], rows, 2))
+    console.print(rich_table(["--catalogue", "what is in it", "groups"], rows, 2))
 
 
 def listed(catalogue: Catalogue, delta: float) -> list[Row]:
@@ -89,7 +89,7 @@ def print_catalogue(catalogue: Catalogue, delta: float, console: Console) -> Non
          _share(row["papers_code"], row["order"])]
         for row in listed(catalogue, delta)
     ]  # fmt: skip
-    console.print(_table(columns, rows, 1))
+    console.print(rich_table(columns, rows, 1))
 
 
 def described(group: Group, delta: float) -> Row:
@@ -161,7 +161,7 @@ def print_group(group: Group, delta: float, console: Console) -> None:
          _height(row["energy"]), _height(row["energy_by_definition"])]
         for row in found["irreps"]
     ]  # fmt: skip
-    console.print(_table(columns, rows, 2))
+    console.print(rich_table(columns, rows, 2))
     console.print(
         "multiplicity: in the regular representation. effective d = M/(8E*): the dimension of the "
         "real irrep. E*: as the paper has it; by definition it is 4 times that.",
@@ -177,7 +177,7 @@ def print_group(group: Group, delta: float, console: Console) -> None:
         [title, round(n), _share(n, group.order)] for title, n in zip(titles, pairs, strict=True)
     ]
     console.print()
-    console.print(_table(["predicted n", "pairs", "of M²"], rows, 1))
+    console.print(rich_table(["predicted n", "pairs", "of M²"], rows, 1))
 
 
 def _height(energy: float | None) -> str:
@@ -187,14 +187,3 @@ def _height(energy: float | None) -> str:
 def _share(pairs: float, order: int) -> str:
     share = pairs / order**2
     return f"{share:.1%}" if share <= 1 else "more than all"
-
-
-def _table(columns: list[str], rows: list[list[Any]], left: int) -> Table:
-    """Without lines; the first `left` columns are text."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for place, column in enumerate(columns):
-        table.add_column(column, justify="left" if place < left else "right", overflow="fold")
-    for row in rows:
-        cells = (f"{cell:,}" if isinstance(cell, int) else str(cell or "–") for cell in row)
-        table.add_row(*map(Text, cells))
-    return table

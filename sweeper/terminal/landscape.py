@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from analysis import fit_laws, thresholds
@@ -16,6 +15,7 @@ from analysis.laws import LawFit
 from analysis.three_thresholds import landscape_thresholds, three_thresholds
 from sweeper.store.results import ResultsFolder
 from sweeper.tasks.groups import Group, group_named
+from sweeper.terminal.tables import rich_table
 
 GRID = 12
 """Sizes n_train, from 1.5 M log M (or M²/4, if less) to M², at which shares are told besides."""
@@ -113,20 +113,17 @@ def print_rows(rows: pd.DataFrame, delta: float, console: Console) -> None:
     for setting, part in rows.groupby("setting", sort=False):
         if setting:
             console.print(Text(str(setting), "bold"))
-        table = Table(box=None, header_style="bold", pad_edge=False)
-        for place, column in enumerate(columns):
-            table.add_column(column, justify="left" if place == 0 else "right", overflow="fold")
+        cells = []
         for row in part.to_dict("records"):
             M, half = row["group_order"], row["kept_half"]
-            cells = [
+            cells.append([
                 row["group"], str(M), str(row["max_irrep_dim"]),
                 *(_spanned(row, name) for name in ("trained", "kept_half", "kept_most")),
                 *(_number(half / one, ".2f") for one in (row["trained"], M * np.log(M), M**2)),
                 _spanned(row, "fitted"),
                 *(_number(row[name], ".0f") for name in ("papers_code", "theorem4")),
-            ]  # fmt: skip
-            table.add_row(*map(Text, cells))
-        console.print(table)
+            ])  # fmt: skip
+        console.print(rich_table(columns, cells))
 
 
 def _spanned(row: Mapping[Any, Any], name: str) -> str:

@@ -93,7 +93,7 @@ def test_bends_irrep_dimensions_and_dropped_groups_are_mentioned(cells: MakeFram
     table.loc[13, ["status", "n_c"]] = ["none_generalized", math.nan]
     text = verdict(fit_law(table))
     assert "The thresholds bend up from this law (x² coefficient 0.30 (0.30 to 0.30))" in text
-    assert re.search(r"They go with d to the power 1\.\d\d \(.* to .*\); Theorem 4 has 2\.", text)
+    assert re.search(r"n_c goes as d to the power 1\.\d\d \(.* to .*\); Theorem 4 has 2\.", text)
     assert text.endswith(
         " Left out: G13: threshold above the largest n_train, or beyond the horizon, for 1 of 1"
         " seeds."

@@ -88,10 +88,10 @@ def theorem4_constants(fit: LawFit, check: HorizonCheck | None = None) -> str:
     found = constants(fit.law)
     if found.delta is None or found.C is None:
         return f"No C and δ for Theorem 4, because {found.reason}."
-    above = ", of which the theorem allows what is at most 1," if found.delta.high > 1 else ""
+    above = ", at most 1 by the theorem," if found.delta.high > 1 else ""
     return (
         f"As C M log(M/δ), Theorem 4 has δ = {span(found.delta)}{above} and C = {found.C:.2f} at"
-        " that δ; the two can hardly be told apart, β and n* can."
+        " that δ. The data hardly tell C from δ; β and n* they do tell."
     )
 
 

@@ -108,7 +108,7 @@ def section(
         ("Dimension", dims_told),
         ("Censored", censored_words(censored) if censored.beta else ""),
         ("Horizon", horizon_words(check).removeprefix("Horizon: ")),
-        ("Without it", limits_told),
+        ("No horizon", limits_told),
         *(("Scatter", scatter_words(one)) for one in scatter),
     ]
     told = [(what, _without(text, name)) for what, text in words if text]

@@ -91,10 +91,9 @@ def _print_plan(
         text = f"whoever trains imports the module {name} ({path}), which runs what is in it"
         console.print(text, highlight=False, soft_wrap=True)
     if found["unit"] == "trials":
-        text = (
-            f"{many(found['trials'], 'trial')}, {found['done']:,} of them done; "
-            f"{many(found['packs'], 'pack')} for the other {found['missing']:,}"
-        )
+        text = f"{many(found['trials'], 'trial')}, {found['done']:,} of them done"
+        if found["missing"]:
+            text += f"; {many(found['packs'], 'pack')} for the other {found['missing']:,}"
     else:
         text = (
             f"{found['total']:,} {found['unit']} among {found['trials']:,} candidates, "

@@ -32,11 +32,11 @@ def no_records(folder: ResultsFolder) -> ResultsError:
     beside = _sweeps(folder, around)
     near = beside or [f"results/{one}" for one in _sweeps(folder, f"{around}/results")]
     if inside:
-        text = f"holds several sweeps; name one of {_some(inside)}"
+        text = f"holds sweeps, not results of one; name one: {_some(inside)}"
     elif name in _MARKS and kind == pafs.FileType.Directory:
         text = f"a part of a sweep's results; name {around}"
     elif name in beside:
-        text = "no trial has ended yet"
+        text = "has no records"
     else:
         text = {
             pafs.FileType.File: "a file, no folder of results",

@@ -240,10 +240,10 @@ def print_fits(found: list[Fitted], console: Console) -> None:
         sentences = [
             *([analysis.covariate_words(one.covariates)] if one.covariates else []),
             analysis.verdict(one.power_law, one.check),
-            analysis.theorem4_constants(one.theorem4, one.check),
+            *([analysis.theorem4_constants(one.theorem4, one.check)] if one.theorem4.law else []),
             *([analysis.censored_words(one.censored)] if one.censored.beta else []),
             *(f"{law.law.name}: {law.reason}." for law in one.declared if not law.well),
-            *([analysis.horizon_words(one.check)] if one.check else []),
+            *([analysis.horizon_words(one.check)] if one.check and one.power_law.law else []),
             "",
         ]
         for text in sentences:

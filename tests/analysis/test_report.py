@@ -215,7 +215,7 @@ def test_too_much_to_collapse_or_to_extrapolate_is_left_to_the_commands(
     assert [words.startswith("Too many runs to collapse") for _, words in page.collapses] == [
         False, True, True, True,
     ]  # fmt: skip
-    without = [dict(one.words)["Without it"] for one in page.sections]
+    without = [dict(one.words)["No horizon"] for one in page.sections]
     assert [words.startswith("Too many thresholds") for words in without] == [
         False, True, True, True,
     ]  # fmt: skip

@@ -178,8 +178,8 @@ def test_the_constants_of_theorem_4_are_told_where_they_exist(
     m_log_m: pd.DataFrame, cells: MakeFrame
 ) -> None:
     assert theorem4_constants(fit_law(m_log_m, "Theorem 4")) == (
-        "As C M log(M/δ), Theorem 4 has δ = 1.00 (0.78 to 1.24), of which the theorem allows what"
-        " is at most 1, and C = 2.70 at that δ; the two can hardly be told apart, β and n* can."
+        "As C M log(M/δ), Theorem 4 has δ = 1.00 (0.78 to 1.24), at most 1 by the theorem, and "
+        "C = 2.70 at that δ. The data hardly tell C from δ; β and n* they do tell."
     )
     refused = theorem4_constants(
         fit_law(m_log_m, "Theorem 4"), checked(fit_law(m_log_m, "Theorem 4"), HorizonStatus.DRIFTS)

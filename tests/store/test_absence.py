@@ -35,7 +35,7 @@ def test_what_could_have_been_meant_is_named(tmp_path: Path) -> None:
     assert refusal(tmp_path / "other") == f"{tmp_path}/other: no records here{makes}"
     results = begin(tmp_path / "results" / "mine").parent
     assert refusal(spec) == f"{spec}: a file, no folder of results; there are results/mine"
-    assert refusal(results) == f"{results}: holds several sweeps; name one of mine"
+    assert refusal(results) == f"{results}: holds sweeps, not results of one; name one: mine"
     for name in "abcde":
         begin(results / name)
     assert refusal(results / "mien").endswith("/mien: no such folder; there are a, b, c, d, e, …")

@@ -49,9 +49,9 @@ _REDUCED_5 = "lr 5e-3, weight decay 4e-4, K 256 (512 above M = 48), 4,000 steps,
 
 
 _FINER = (
-    "This grid is coarse. A search of 24 orders from 11 to 97 to within 5 % (specs/cyclic.yaml; "
-    "`sweeper fit --thresholds docs/measured/cyclic.parquet`) has β = 1.36 ± 0.04 and rejects "
-    "M log M"
+    "A search of 24 orders from 11 to 97 to within 5 % (specs/cyclic.yaml; "
+    "`sweeper fit --thresholds docs/measured/cyclic.parquet`) is finer: it has β = 1.36 ± 0.04 and "
+    "rejects M log M"
 )
 
 

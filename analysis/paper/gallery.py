@@ -17,7 +17,6 @@ from analysis.paper.catalogue import FIGURES, PaperFigure
 from analysis.paper.numbers import NotRunError, Numbers, measured
 from analysis.paper.statements import Statement
 from analysis.report.render import symbols, write
-from sweeper.run.progress import duration
 from sweeper.store.provenance import code_version
 
 
@@ -122,10 +121,10 @@ def _shown(figure: PaperFigure, numbers: Numbers, images: dict[str, str]) -> Sho
 
 
 def _cost(records: pd.DataFrame) -> str:
-    """As in "36 runs, 8 min 20 s of one worker on cpu (Intel(R) Xeon(R) Processor)"."""
+    """As in "36 runs, 8.3 minutes of one worker on cpu (Intel(R) Xeon(R) Processor)"."""
     device = records["device"] + (" (" + records["hardware"] + ")").fillna("")
-    spent = duration(records["wall_time_s"].sum())
-    return f"{len(records):,} runs, {spent} of one worker on {' and '.join(device.unique())}"
+    minutes = records["wall_time_s"].sum() / 60
+    return f"{len(records):,} runs, {minutes:,.1f} minutes of one worker on {' and '.join(device.unique())}"
 
 
 def _address(figure: Figure) -> str:

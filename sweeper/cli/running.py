@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from sweeper.cli.options import (
-    BAD_INPUT,
+    CANNOT_TRAIN,
     EXAMPLE,
     INTERRUPTED,
     SOME_FAILED,
@@ -53,9 +53,21 @@ def plan(
     """
     from sweeper.run.forecast import Setting
 
+    _check_address(executor, address)
     setting = Setting(executor, address, device)
     sweep = _with_resources(spec, resources)
     _print_plan(sweep, results, setting, not no_calibration, as_json)
+
+
+def _check_address(executor: str, address: str | None) -> None:
+    """Refuse what can be no cluster's address before anything is written."""
+    from sweeper.run.executor import cluster_address
+
+    if executor == "ray":
+        try:
+            cluster_address(address)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
 
 
 _TERA_PER_SECOND = 10
@@ -177,6 +189,7 @@ def run(
     """
     if executor == "inline" and address:
         raise click.UsageError("--address is for the ray executor; inline is this process")
+    _check_address(executor, address)
     from sweeper.run.driver import Budget, run_sweep
     from sweeper.run.executor import Executor, ExecutorError
     from sweeper.run.forecast import Setting
@@ -228,7 +241,7 @@ def run(
         )
     except ExecutorError as error:
         click.echo("\n".join([str(error), *getattr(error, "__notes__", [])]), err=True)
-        sys.exit(BAD_INPUT)
+        sys.exit(CANNOT_TRAIN)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.outcomes.most_common())
     unit = "" if summary.unit == "trials" else f" {summary.unit}"
     console.print(

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sweeper.run.agenda import Searched
 from sweeper.run.calibration import NoCalibration, calibrate
+from sweeper.run.executor import cluster_address
 from sweeper.run.packs import Numbers, Pack
 from sweeper.spec.model import Resources
 from sweeper.spec.probes import Probes
@@ -96,8 +97,7 @@ def forecast(
     Raises:
         NoCalibration: This machine's CPUs cannot tell.
     """
-    address = setting.address or os.environ.get("RAY_ADDRESS", "local")
-    if setting.executor == "ray" and address != "local":
+    if setting.executor == "ray" and (address := cluster_address(setting.address)) != "local":
         raise NoCalibration(f"it would run on the Ray cluster at {address}, not on this machine")
     if resources.on_gpu:
         raise NoCalibration("its workers ask for GPUs, and only CPUs are calibrated")

@@ -28,7 +28,7 @@ from ray.tune.experiment import Trial as TuneTrial
 from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
-from sweeper.run.executor import ExecutorError, Job
+from sweeper.run.executor import ExecutorError, Job, cluster_address
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
 from sweeper.run.mail import CompactPlan, Here, packed, read_rows, unpacked, write_rows
@@ -66,21 +66,16 @@ class RayExecutor:
         """Connect to a cluster, or start a local one.
 
         Args:
-            address: Of a cluster; else RAY_ADDRESS; else a Ray of this run's own.
+            address: As `cluster_address` has it.
             log_file: For whatever Ray has to say.
             train: What trains packs; by default `sweeper.learn.train.train`.
 
         Raises:
-            ExecutorError: No cluster answers.
+            ExecutorError: No cluster answers, or no Ray starts here.
+            ValueError: The address can be none's.
         """
         self._train = train
-        address = address or os.environ.get("RAY_ADDRESS") or "local"
-        if address.startswith("ray://"):
-            raise ExecutorError(
-                f"{address} is a Ray Client address, through which the driver's results folder "
-                "cannot be reached; run sweeper on a machine of the cluster with --address auto, "
-                "or submit it with `ray job submit -- sweeper run …`"
-            )
+        address = cluster_address(address)
         if address not in {"local", "auto"}:
             _knock(address)
         self._quiet = _quiet(log_file)
@@ -98,13 +93,14 @@ class RayExecutor:
             )
         except BaseException as error:
             self._quiet.__exit__(None, None, None)
-            if not isinstance(error, (ConnectionError, RuntimeError, ValueError)):
+            if not isinstance(error, Exception):
                 raise
-            reason = str(error.__cause__ or error).strip()
+            # whatever it is: where a node does not come up Ray raises Exception itself
+            reason = str(error.__cause__ or error).strip() or repr(error)
             if reason.startswith("Version mismatch"):
                 raise ExecutorError(reason) from error
-            reason = reason.splitlines()[-1]
-            raise ExecutorError(f"no Ray cluster at {address}: {reason}") from error
+            failed = "Ray does not start here" if self._mine else f"no Ray cluster at {address}"
+            raise ExecutorError(f"{failed}: {reason.splitlines()[-1]}") from error
 
     def workers(self, resources: Resources) -> int:
         """How many workers the cluster's nodes have room for.
@@ -169,8 +165,10 @@ class RayExecutor:
 
     def close(self) -> None:
         """Disconnect; a Ray that was started here ends."""
-        ray.shutdown()
-        self._quiet.__exit__(None, None, None)
+        try:
+            ray.shutdown()
+        finally:
+            self._quiet.__exit__(None, None, None)
 
 
 class PackTrainable(tune.Trainable):
@@ -438,8 +436,6 @@ def death_reason(error_file: str | None) -> str:
 def _knock(address: str) -> None:
     """Ray waits for minutes where nobody answers; a user should know at once."""
     host, _, port = address.rpartition(":")
-    if not host or not port.isdigit():
-        raise ExecutorError(f"{address!r} is no address of a Ray cluster; it should be HOST:PORT")
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except (OSError, OverflowError) as error:

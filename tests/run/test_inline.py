@@ -61,7 +61,7 @@ def test_more_orders_run_only_what_is_new(small_spec: Path) -> None:
 
 
 def test_a_device_that_is_not_there_fails_no_trial(small_spec: Path) -> None:
-    said = inline(small_spec, "--device", "cuda:99", code=2)
+    said = inline(small_spec, "--device", "cuda:99", code=3)
     assert "no device cuda:99 here" in said
     assert "Traceback" not in said
     said = inline(small_spec, "--device", "tpu", code=2)

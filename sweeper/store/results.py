@@ -40,7 +40,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from sweeper.store.errors import ResultsError as ResultsError
-from sweeper.store.lock import Check, local_owner, locked
+from sweeper.store.lock import Check, at_work, local_owner, locked
 from sweeper.store.probes import PROBE_SCHEMA, PROBE_VERSION, READABLE_PROBES
 from sweeper.store.records import (
     CURVE_SCHEMA,
@@ -509,11 +509,20 @@ class ResultsFolder:
             raise ResultsError(text) from error
 
     def _delete_replaced(self, run_id: str | None = None) -> None:
-        """Delete what compaction leaves: shards that were put into others, the records first.
+        """Delete what compaction leaves, the records first; of one run, or of all."""
+        for name in self.replaced(run_id):
+            self.filesystem.delete_file(f"{self.path}/{name}")
+
+    def replaced(self, run_id: str | None = None) -> list[str]:
+        """Files that compaction leaves: shards that were put into others, and what it only began.
 
         Args:
             run_id: Look at this run's shards alone; another one's driver may be at work on its own.
+
+        Returns:
+            Paths under this folder, the records first; nothing counts on them.
         """
+        found: list[str] = []
         files = {kind: self._names(kind) for kind in SCHEMAS}
         count = counting(files["records"])
         whole = [name for name in count if all(name in files[kind] for kind in ALWAYS)]
@@ -525,7 +534,8 @@ class ResultsFolder:
                     continue
                 begun = shard.first != shard.last and name not in count
                 if name in gone or begun:
-                    self.filesystem.delete_file(f"{self.path}/{kind}/{name}")
+                    found.append(f"{kind}/{name}")
+        return found
 
     def write_run(self, run_id: str, description: dict[str, Any]) -> None:
         """Keep the description of a run."""
@@ -597,6 +607,17 @@ class ResultsFolder:
     def driver(self) -> str | None:
         """Who is running a sweep into this folder now, or None; local disks only."""
         return None if self.local_path is None else local_owner(self.local_path)
+
+    def at_work(self, say: Callable[[str], None] = lambda text: None) -> str | None:
+        """The same on any file system, at the price of `lock.SILENT_SECONDS` where one has died.
+
+        Args:
+            say: Tells people what is waited for.
+
+        Raises:
+            OSError: The store does not answer.
+        """
+        return at_work(self.filesystem, self.path, say)
 
     @contextmanager
     def lock(self, holder: str, say: Callable[[str], None] = lambda text: None) -> Iterator[Check]:

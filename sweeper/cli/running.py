@@ -87,13 +87,14 @@ def _print_plan(
     setting: "Setting",
     calibrated: bool,
     as_json: bool,
-    retry_failed: bool = False,
+    **asked: Any,  # noqa: ANN401
 ) -> None:
+    """Print what `overview` finds; `asked` are the options that it has beyond."""
     from sweeper.run.overview import overview
     from sweeper.run.progress import duration
 
     folder = ResultsFolder.at(results).below(sweep.spec.name)
-    found = overview(sweep, folder, setting, calibrated, retry_failed)
+    found = overview(sweep, folder, setting, calibrated, **asked)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -102,18 +103,7 @@ def _print_plan(
     for name, path in found["modules"].items():
         text = f"whoever trains imports the module {name} ({path}), which runs what is in it"
         console.print(text, highlight=False, soft_wrap=True)
-    if found["unit"] == "trials":
-        text = (
-            f"{found['trials']:,} trials, {found['done']:,} of them done; "
-            f"{found['packs']:,} packs for the other {found['missing']:,}"
-        )
-    else:
-        text = (
-            f"{found['total']:,} {found['unit']} among {found['trials']:,} candidates, "
-            f"{found['finished']:,} of them found with {found['done']:,} trials; "
-            f"the others will take about {found['missing']:,} more"
-        )
-    console.print(text, highlight=False, soft_wrap=True)
+    console.print(_counts_in_words(found), highlight=False, soft_wrap=True)
     if found["probes"]:
         console.print(_probes_in_words(found), highlight=False, soft_wrap=True)
     for steps, count in found["other_horizons"].items():
@@ -137,11 +127,29 @@ def _print_plan(
         )  # fmt: skip
 
 
+def _counts_in_words(found: dict[str, Any]) -> str:
+    part = f"{found['asked']:,} of " if found["asked"] < found["missing"] else ""
+    rest = f"{found['packs']:,} packs for {part}the other {found['missing']:,}"
+    if found["unit"] == "trials":
+        return f"{found['trials']:,} trials, {found['done']:,} of them done; {rest}"
+    if found["unit"] == "trials with probes":
+        return (
+            f"{found['total']:,} trials have records, {found['finished']:,} of them all that these "
+            f"probes measure; {rest}, to train them again"
+        )
+    return (
+        f"{found['total']:,} {found['unit']} among {found['trials']:,} candidates, "
+        f"{found['finished']:,} of them found with {found['done']:,} trials; "
+        f"the others will take about {found['missing']:,} more"
+        + (f", {found['asked']:,} of them now" if part else "")
+    )
+
+
 def _probes_in_words(found: dict[str, Any]) -> str:
     text = f"probes are on: {', '.join(found['probes'])}"
     if (expected := found["forecast"]) and expected["probe_share"]:
         text += f"; they will take {expected['probe_share']:.0%} of the workers' time"
-    if found["unprobed"]:
+    if found["unprobed"] and found["unit"] != "trials with probes":
         text += (
             f"\n{found['unprobed']:,} trials have records but no probes, or not all of these; "
             "`sweeper run --probe-finished` trains them again for these alone"
@@ -213,7 +221,10 @@ def run(
         raise click.UsageError(text)
     if dry_run:
         setting = Setting(executor, address, device)
-        _print_plan(sweep, results, setting, True, False, retry_failed)
+        _print_plan(
+            sweep, results, setting, True, False,
+            retry_failed=retry_failed, probe_finished=probe_finished, max_trials=max_trials,
+        )  # fmt: skip
         return
     if sweep.modules:
         from sweeper.run.extensions import check_modules
@@ -256,7 +267,12 @@ def run(
         console.print(f"{summary.differing:,} of the {summary.ran:,} {text}", soft_wrap=True)
     if summary.unprobed:
         text = f"{summary.unprobed:,} failed this time and have no probes, the first with: "
+        if not probe_finished:
+            text = f"the probes of {summary.unprobed:,} trials raised, whose records are whole: "
         console.print(text + summary.error, highlight=False, markup=False, soft_wrap=True)
+        if not probe_finished:
+            text = "the same command with --probe-finished measures them once that is mended"
+            console.print(text, soft_wrap=True)
     if summary.spent:
         console.print(f"{summary.spent}; the same command goes on", highlight=False)
     if timeline and summary.trace:

@@ -241,14 +241,13 @@ def open_agenda(sweep: Sweep, folder: ResultsFolder, retry_failed: bool = False)
     columns = KNOWN_BY if searches else ["fingerprint", "outcome"]
     if not retry_failed:
         return agenda_of(sweep, folder.records(columns))
-    records = folder.records([*columns, "run_id"])
+    return agenda_of(sweep, *without_failed(folder.records([*columns, "run_id"])))
+
+
+def without_failed(records: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The records of trials that did not fail, and of those that did."""
     failed = pc.equal(records["outcome"], Outcome.FAILED)
-    return agenda_of(sweep, records.filter(pc.invert(failed)), records.filter(failed))
-
-
-def without_failed(records: pa.Table) -> pa.Table:
-    """The records of trials that did not fail."""
-    return records.filter(pc.not_equal(records["outcome"], Outcome.FAILED))
+    return records.filter(pc.invert(failed)), records.filter(failed)
 
 
 def agenda_of(sweep: Sweep, records: pa.Table, again: pa.Table | None = None) -> Agenda:

@@ -82,6 +82,7 @@ def forecast(
     setting: Setting,
     modules: Mapping[str, str] | None = None,
     probes: Probes | None = None,
+    steps: Numbers | None = None,
 ) -> Forecast:
     """Calibrate this machine for about two seconds, and add up.
 
@@ -93,6 +94,7 @@ def forecast(
         setting: Who would run it.
         modules: Texts of users' modules, by label.
         probes: What is measured while they train.
+        steps: (rows of `todo`,) that each takes, where that is known.
 
     Raises:
         NoCalibration: This machine's CPUs cannot tell.
@@ -109,7 +111,7 @@ def forecast(
     start_up = speed.boot_s
     if setting.executor == "ray":  # its workers boot after it has started
         start_up = 2 * speed.boot_s + _RAY_SECONDS
-    steps = expected_steps(todo, finished)
+    steps = expected_steps(todo, finished) if steps is None else steps
     expected, at_most = (
         start_up + makespan(packs, speed.seconds(todo, so_many), workers)
         for so_many in (steps, _horizon(todo))

@@ -269,7 +269,7 @@ def run(
         text = f"{summary.unprobed:,} failed this time and have no probes, the first with: "
         if not probe_finished:
             text = f"the probes of {summary.unprobed:,} trials raised, whose records are whole: "
-        console.print(text + summary.error, highlight=False, markup=False, soft_wrap=True)
+        console.print(text + summary.error, highlight=False, soft_wrap=True)
         if not probe_finished:
             text = "the same command with --probe-finished measures them once that is mended"
             console.print(text, soft_wrap=True)

@@ -112,10 +112,14 @@ def run_sweep(
     run_id = folder.new_run_id()
     provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
     trace = None
-    with folder.lock(_holder(run_id), console.print) as check:
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    with folder.lock(_holder(run_id), say) as check:
         with profile.span("read results"):
             if reused := take_over(sweep, folder, run_id, retry_failed):
-                console.print(f"{reused:,} records taken over from {', '.join(sweep.spec.reuse)}")
+                say(f"{reused:,} records taken over from {', '.join(sweep.spec.reuse)}")
                 _describe(folder, sweep, provenance, retry_failed)
             again = open_probing_again(sweep, folder) if probe_finished else None
             whole: Agenda = again or open_agenda(sweep, folder, retry_failed)

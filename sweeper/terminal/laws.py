@@ -246,4 +246,4 @@ def print_fits(found: list[Fitted], console: Console) -> None:
             "",
         ]
         for text in sentences:
-            console.print(text, highlight=False, markup=False)
+            console.print(text, highlight=False)

@@ -138,7 +138,7 @@ def test_a_probe_that_raises_loses_the_measurements_of_its_trial_and_nothing_els
     def broken(name: str, after: int) -> None:
         original = getattr(Probing, name)
 
-        def raises(self: Probing, *given: Any) -> object:
+        def raises(self: Probing, *given: Any) -> object:  # noqa: ANN401
             places = given[-2] if name == "_measure" else [given[0]]
             if bad in [self._trials[i].fingerprint for i in places] and given[0] >= after:
                 raise FloatingPointError("no such angle")

@@ -27,6 +27,15 @@ def test_a_dry_run_writes_nothing(small_spec: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "results").exists()
 
 
+def test_names_are_said_as_they_are(small_spec: Path, tmp_path: Path) -> None:
+    """Though some look like a style, the end of one, or a picture to those who print them."""
+    results = tmp_path / "[b]of :smile: [" / "]"
+    assert f"results are in {results}/small\n" in inline(small_spec, "--results", str(results))
+    small_spec.write_text(small_spec.read_text() + f"reuse: ['{results}/small']\n")
+    said = inline(small_spec, "--results", str(tmp_path / "other"))
+    assert f"12 records taken over from {results}/small\n" in said
+
+
 def test_bad_input_writes_nothing(small_spec: Path, tmp_path: Path) -> None:
     small_spec.write_text(small_spec.read_text().replace("0.8]", "1.2]"))
     said = inline(small_spec, code=2)

@@ -4,12 +4,12 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from torch import Tensor
 
 from sweeper.learn import train as engine
 from sweeper.learn.probing import Probing
@@ -26,6 +26,7 @@ from sweeper.store.probes import (
     probes_table,
     record_columns,
 )
+from sweeper.store.records import Curve
 from sweeper.store.results import ResultsError, ResultsFolder
 from tests.commands import called
 from tests.run.sweeps import MEDIUM, inline, records, run, start, table, wait_for_records
@@ -199,7 +200,9 @@ def test_a_trial_whose_probes_raise_keeps_its_record_and_is_probed_later(
     well = table(probed_spec, "well")
     measure = Probing._measure
 
-    def broken(self: Probing, step: int, weights: Any, places: list[int], curves: Any) -> None:
+    def broken(
+        self: Probing, step: int, weights: Tensor, places: list[int], curves: list[Curve]
+    ) -> None:
         if self._trials[places[0]].n_train in {39, 48} and step >= 64:
             raise FloatingPointError("no such angle")
         measure(self, step, weights, places, curves)

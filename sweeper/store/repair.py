@@ -102,7 +102,7 @@ def repair(
         OSError: Something cannot be moved; what was not moved is as it was.
     """
     _check(folder, say)
-    leftovers = _leftovers(folder)
+    leftovers = folder.leftovers()
     with folder.lock(holder, say):  # which deletes leftovers, where it is a lock
         found = _diagnose(folder)
         for name in found.leftovers:
@@ -113,9 +113,15 @@ def repair(
 
 
 def _check(folder: ResultsFolder, say: Say) -> None:
-    """That it is there, for locking makes one, and that nobody is at work in it."""
+    """That it is a sweep's, for locking makes one, and that nobody is at work in it."""
     if folder.filesystem.get_file_info(folder.path).type != pafs.FileType.Directory:
         raise ResultsError(f"{folder.path}: no such folder")
+    marks = [f"{folder.path}/{name}" for name in ("records", "runs")]
+    if not any(
+        one.type == pafs.FileType.Directory for one in folder.filesystem.get_file_info(marks)
+    ):
+        text = "no results of a sweep, which have a folder records or runs"
+        raise ResultsError(f"{folder.path}: {text}")
     if holder := folder.at_work(say):
         raise ResultsError(f"{folder.path}: in use by {holder}; repair it when that has ended")
 
@@ -136,7 +142,8 @@ def _diagnose(folder: ResultsFolder) -> Diagnosis:
     findings: list[Finding] = []
     foreign: list[str] = []
     good: dict[str, pa.Table] = {}
-    gone = set(folder.replaced())
+    leftovers = folder.leftovers()
+    gone = set(leftovers)
     files = {
         kind: {name for name in _names(folder, kind, ".parquet") if f"{kind}/{name}" not in gone}
         for kind in SCHEMAS
@@ -166,7 +173,7 @@ def _diagnose(folder: ResultsFolder) -> Diagnosis:
     }
     lost = {one for finding in findings for one in finding.trials or []}
     untold = [finding.files[0] for finding in findings if finding.trials is None]
-    return Diagnosis(findings, _leftovers(folder), foreign, sorted(lost - kept), untold)
+    return Diagnosis(findings, sorted(leftovers), foreign, sorted(lost - kept), untold)
 
 
 def _shard(folder: ResultsFolder, name: str, kinds: list[str]) -> Finding | str | pa.Table:
@@ -242,18 +249,8 @@ def _description(folder: ResultsFolder, name: str) -> str | None:
     return None if isinstance(found, dict) else "it is no JSON object"
 
 
-def _leftovers(folder: ResultsFolder) -> list[str]:
-    half = [
-        f"{kind}/{name}"
-        for kind in [*SCHEMAS, *_DESCRIPTIONS, "specs", "profile"]
-        for name in _names(folder, kind, ".tmp")
-    ]
-    return sorted(half + folder.replaced())
-
-
 def _names(folder: ResultsFolder, kind: str, suffix: str = "") -> list[str]:
-    """Of the files and folders below one; hidden ones if they end so."""
+    """Of the files and folders below one, but for hidden ones."""
     selector = pafs.FileSelector(f"{folder.path}/{kind}", allow_not_found=True)
     names = [info.base_name for info in folder.filesystem.get_file_info(selector)]
-    hidden = suffix == ".tmp"
-    return sorted(name for name in names if name.endswith(suffix) and hidden == (name[0] == "."))
+    return sorted(name for name in names if name.endswith(suffix) and name[0] != ".")

@@ -69,6 +69,9 @@ ALWAYS = ("records", "curves")
 
 _ROW_GROUP_BYTES = 32_000_000
 _RUN_TIME = "%Y%m%dT%H%M%S"
+_WRITTEN_ASIDE = (*SCHEMAS, "runs", "state", "specs", "profile")
+"""Folders that this module alone writes to; others may keep hidden files of their own."""
+_ASIDE_NAME = re.compile(r"\..+\.[0-9a-f]+\.tmp")
 
 
 class SchemaError(ResultsError):
@@ -508,12 +511,12 @@ class ResultsFolder:
             text = f"{path}: cannot read this shard: {error}; {self._mended}"
             raise ResultsError(text) from error
 
-    def _delete_replaced(self, run_id: str | None = None) -> None:
-        """Delete what compaction leaves, the records first; of one run, or of all."""
-        for name in self.replaced(run_id):
+    def _delete_replaced(self, run_id: str) -> None:
+        """Delete what compaction of a run leaves, the records first."""
+        for name in self._replaced(run_id):
             self.filesystem.delete_file(f"{self.path}/{name}")
 
-    def replaced(self, run_id: str | None = None) -> list[str]:
+    def _replaced(self, run_id: str | None = None) -> list[str]:
         """Files that compaction leaves: shards that were put into others, and what it only began.
 
         Args:
@@ -641,13 +644,25 @@ class ResultsFolder:
             yield check
 
     def _remove_leftovers(self) -> None:
-        """Delete what a killed driver was writing aside; only for the lock's holder."""
-        here = self.filesystem.get_file_info(pafs.FileSelector(self.path, allow_not_found=True))
-        for folder in (info.path for info in here if info.type == pafs.FileType.Directory):
-            for info in self.filesystem.get_file_info(pafs.FileSelector(folder)):
-                if info.base_name.startswith(".") and info.base_name.endswith(".tmp"):
-                    self.filesystem.delete_file(info.path)
-        self._delete_replaced()
+        for name in self.leftovers():
+            self.filesystem.delete_file(f"{self.path}/{name}")
+
+    def leftovers(self) -> list[str]:
+        """Files that a killed driver was writing aside or has put into others, by path below this.
+
+        Nothing counts on them; they may be deleted by the lock's holder, for a live driver has such
+        files too.
+        """
+        found: list[str] = []
+        for kind in _WRITTEN_ASIDE:
+            place = f"{self.path}/{kind}"
+            below = pafs.FileSelector(place, allow_not_found=True, recursive=True)
+            found += [
+                info.path.removeprefix(f"{self.path}/")
+                for info in self.filesystem.get_file_info(below)
+                if _ASIDE_NAME.fullmatch(info.base_name)
+            ]
+        return found + self._replaced()
 
 
 def _plain(name: str) -> str:

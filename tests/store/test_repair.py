@@ -137,6 +137,33 @@ def test_leftovers_of_an_interrupted_write_are_deleted(three: ResultsFolder) -> 
     assert diagnose(three).well
 
 
+def test_files_of_others_that_look_like_leftovers_stay(three: ResultsFolder) -> None:
+    """A lock deletes what an interrupted write of sweeper left, as repair tells it, no more."""
+    path = Path(three.path)
+    own = ["records/.d.parquet.18a.tmp", "specs/1f/.mine.py.18a.tmp", "specs/.1f.yaml.18a.tmp"]
+    foreign = ["trackers/.upload.18a.tmp", "notes/.draft.md.18a.tmp", "records/.swp.tmp"]
+    for name in [*own, *foreign]:
+        (path / name).parent.mkdir(exist_ok=True, parents=True)
+        (path / name).write_bytes(b"half")
+    assert diagnose(three).leftovers == sorted(own)
+    with three.lock("me"):
+        pass
+    assert [(path / name).exists() for name in own] == [False] * 3
+    assert [(path / name).exists() for name in foreign] == [True] * 3
+    assert diagnose(three).well
+
+
+def test_what_is_no_results_folder_is_left_alone(tmp_path: Path) -> None:
+    """Such as the folder of all sweeps, or a home."""
+    (tmp_path / "sweep" / "records").mkdir(parents=True)
+    (tmp_path / "sweep" / ".mine.18a.tmp").write_bytes(b"")
+    before = sorted(tmp_path.rglob("*"))
+    for words in ([], ["--apply"]):
+        said = called("repair", tmp_path, *words, code=2).output
+        assert said == f"{tmp_path}: no results of a sweep, which have a folder records or runs\n"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]"])
 def test_a_broken_description_of_a_run_is_set_aside(three: ResultsFolder, content: bytes) -> None:
     (Path(three.path) / "runs" / "b.json").write_bytes(content)

@@ -326,9 +326,9 @@ class _Feed(Here, Searcher):
             self._mute_deaths += 1
             if self._mute_deaths >= MAX_MUTE_DEATHS:
                 self.error = ExecutorError(
-                    f"{MAX_MUTE_DEATHS} workers in a row ended before they could train: are sweeper"
-                    " and torch installed, in the same versions, on every node, and is the device"
-                    " there?"
+                    f"{MAX_MUTE_DEATHS} workers in a row ended before they could train, the last "
+                    f"one because {error.rstrip('.')}: are sweeper and torch installed, in the same"
+                    " versions, on every node, and is the device there?"
                 )
         elif error:
             self._ledger.lose(pack, error)

@@ -162,7 +162,8 @@ def test_workers_that_cannot_start_end_the_run_and_fail_no_trial(
         "if any('default_worker' in part for part in sys.orig_argv): sys.modules['torch'] = None\n"
     )
     said = run(small_spec, code=3, PYTHONPATH=before_others(tmp_path))
-    assert "6 workers in a row ended before they could train" in said
+    assert "6 workers in a row ended before they could train, the last one because " in said
+    assert "ModuleNotFoundError: import of torch halted; None in sys.modules" in said
     assert "the log is " in said
     assert len(records(small_spec)) == 0
 

@@ -237,7 +237,7 @@ class ResultsFolder:
         known = self.records(["fingerprint"])["fingerprint"].combine_chunks()
         found: list[pa.Table] = []
         seen = pa.array([], pa.string())
-        for name in reversed(self._names("probes")):
+        for name in reversed(self.probe_shards()):
             table = self.shard_file("probes", name, reading)
             marks = table["fingerprint"]
             new = pc.and_not(pc.is_in(marks, known), pc.is_in(marks, seen))
@@ -248,6 +248,10 @@ class ResultsFolder:
             found.append(table.select(names))
         schema = pa.schema(map(PROBE_SCHEMA.field, names))
         return pa.concat_tables(found[::-1]) if found else schema.empty_table()
+
+    def probe_shards(self) -> list[str]:
+        """The file names of all shards of probes, in the order of writing."""
+        return self._names("probes")
 
     def runs(self) -> list[dict[str, Any]]:
         """The description of every run, oldest first.

@@ -28,7 +28,7 @@ class Interrupted(io.RawIOBase):
 
 
 def test_a_signal_while_a_line_is_written_is_a_wish_and_no_error() -> None:
-    """Python refuses to write to a stream from a handler that came while it was being written to."""
+    """Python refuses a handler's write to the stream that is just being written to."""
     raw = Interrupted()
     stream = io.BufferedWriter(raw)
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
@@ -232,8 +233,9 @@ def test_a_trial_whose_probes_raise_keeps_its_record_and_is_probed_later(
     shown = called("show", folder, found.index[raised][0]).output
     assert "Traceback" in shown
     assert "FloatingPointError: no such angle" in shown
-    failures = json.loads(called("status", folder, "--json").output)
-    assert failures["failures"] == []
+    look = json.loads(called("status", folder, "--json").output)
+    assert (look["failures"], [one["count"] for one in look["unprobed"]]) == ([], [4])
+    assert "4 not probed, such as " in called("status", folder).output
 
     with monkeypatch.context() as patched:
         patched.setattr(Probing, "_measure", broken)
@@ -247,6 +249,22 @@ def test_a_trial_whose_probes_raise_keeps_its_record_and_is_probed_later(
     said = inline(probed_spec)
     assert "0 trials run" in said
     assert "raised" not in said
+    assert json.loads(called("status", folder, "--json").output)["unprobed"] == []
+
+
+def test_the_status_of_a_run_that_probes_counts_what_it_probes(small_spec: Path) -> None:
+    small_spec.write_text(small_spec.read_text() + "probes: [stages]\n")
+    inline(small_spec)
+    small_spec.write_text(small_spec.read_text().replace("[stages]", "[stages, energy]"))
+    inline(small_spec, "--probe-finished", "--max-trials", "5")
+    folder = folder_of(small_spec)
+    run_id = (folder.latest_run() or {})["run_id"]
+    beat = (folder.state(run_id) or {}) | {"phase": "running"}
+    with folder.lock(f"run {run_id} of me"):
+        folder.write_state(run_id, beat | {"updated_at": datetime.now(UTC).isoformat()})
+        said = called("status", folder.path).output
+    assert "small: 12 of 12 trials done" in said
+    assert "5 of 12 trials with probes done" in said
 
 
 def test_a_dry_run_says_what_would_be_probed(small_spec: Path) -> None:

@@ -215,7 +215,7 @@ def title(process: psutil.Process) -> str:
 def test_the_death_of_a_worker_is_told_as_ray_tells_it(
     tmp_path: Path, told: str | None, reason: str
 ) -> None:
-    from sweeper.run.ray_tune import death_reason
+    from sweeper.run.feed import death_reason
 
     path = tmp_path / "error.txt"
     if told is not None:

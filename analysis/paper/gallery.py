@@ -124,7 +124,8 @@ def _cost(records: pd.DataFrame) -> str:
     """As in "36 runs, 8.3 minutes of one worker on cpu (Intel(R) Xeon(R) Processor)"."""
     device = records["device"] + (" (" + records["hardware"] + ")").fillna("")
     minutes = records["wall_time_s"].sum() / 60
-    return f"{len(records):,} runs, {minutes:,.1f} minutes of one worker on {' and '.join(device.unique())}"
+    devices = " and ".join(device.unique())
+    return f"{len(records):,} runs, {minutes:,.1f} minutes of one worker on {devices}"
 
 
 def _address(figure: Figure) -> str:

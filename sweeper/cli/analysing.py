@@ -65,7 +65,7 @@ def thresholds(results: str, horizon: float, limit: bool, out: Path | None, as_j
         console.print(rich_table(table.columns, table.rows))
     for scatter in analysis.seed_scatter(cells):
         if words := analysis.scatter_words(scatter):
-            console.print(words, highlight=False, markup=False)
+            console.print(words, highlight=False)
 
 
 def _print_limits(limits: "list[analysis.Limit]", out: Path | None, as_json: bool) -> None:
@@ -228,7 +228,7 @@ def collapse(results: str, out: Path | None, as_json: bool) -> None:
         click.echo(json.dumps(told, indent=2, ensure_ascii=False))
         return
     for one in found:
-        new_console().print(analysis.collapse_words(one), highlight=False, markup=False)
+        new_console().print(analysis.collapse_words(one), highlight=False)
 
 
 @click.command(epilog=f"{EXAMPLE}sweeper landscape results/quickstart --out three.csv")

@@ -24,7 +24,8 @@ R = TypeVar("R")
 D = TypeVar("D", str, str | None)
 TABLE_SUFFIXES = (".csv", ".parquet", ".tex")
 
-BAD_INPUT, SOME_FAILED, INTERRUPTED = 2, 1, 130
+SOME_FAILED, BAD_INPUT, CANNOT_TRAIN, INTERRUPTED = 1, 2, 3, 130
+"""Exit codes; docs/reference/commands.md says when. 2 is click's own for a wrong option."""
 
 
 def complains(command: Callable[P, R]) -> Callable[P, R]:

@@ -22,19 +22,23 @@ _SHOWN = 5
 def repair(results: str, apply: bool, as_json: bool) -> None:
     """Find broken files, and set them aside.
 
-    Reads every shard to its last byte. What is broken is moved to set-aside/ in the folder, with
-    the reasons; what an interrupted write left is deleted. Trials that lose their record so run
-    again with `sweeper run`. Exit code 1 if something is wrong that stays as it is.
+    Reads every shard to its last byte, where no driver is at work. With --apply what is broken is
+    moved to set-aside/ in the folder, with the reasons; what an interrupted write left is deleted.
+    Trials that lose their record so run again with `sweeper run`. Without, nothing is written and
+    no lock is taken. Exit code 1 if something is wrong that stays as it is.
     """
     from sweeper.store.repair import diagnose
     from sweeper.store.repair import repair as set_aside
 
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
     folder = ResultsFolder.at(results)
     aside = None
     if apply:
-        found, aside = set_aside(folder, f"sweeper repair on {host()}, process {os.getpid()}")
+        found, aside = set_aside(folder, f"sweeper repair on {host()}, process {os.getpid()}", say)
     else:
-        found = diagnose(folder)
+        found = diagnose(folder, say)
     if as_json:
         said = {"folder": folder.path, "applied": apply, "moved_to": aside, **asdict(found)}
         click.echo(json.dumps(said, indent=2))
@@ -44,7 +48,7 @@ def repair(results: str, apply: bool, as_json: bool) -> None:
         for finding in found.findings:
             click.echo(f"{' and '.join(finding.files)}: {finding.reason}")
         for name in found.leftovers:
-            click.echo(f"{name}: left half-written by a process that ended; nothing counts on it")
+            click.echo(f"{name}: left by a process that ended while it wrote; nothing counts on it")
         for text in found.foreign:
             click.echo(f"{text}; it is whole, and left as it is")
         if found.again:

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 
 from sweeper.cli.options import (
-    BAD_INPUT,
+    CANNOT_TRAIN,
     EXAMPLE,
     INTERRUPTED,
     SOME_FAILED,
@@ -53,9 +53,21 @@ def plan(
     """
     from sweeper.run.forecast import Setting
 
+    _check_address(executor, address)
     setting = Setting(executor, address, device)
     sweep = _with_resources(spec, resources)
     _print_plan(sweep, results, setting, not no_calibration, as_json)
+
+
+def _check_address(executor: str, address: str | None) -> None:
+    """Refuse what can be no cluster's address before anything is written."""
+    from sweeper.run.executor import cluster_address
+
+    if executor == "ray":
+        try:
+            cluster_address(address)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
 
 
 _TERA_PER_SECOND = 10
@@ -75,13 +87,14 @@ def _print_plan(
     setting: "Setting",
     calibrated: bool,
     as_json: bool,
-    retry_failed: bool = False,
+    **asked: Any,  # noqa: ANN401
 ) -> None:
+    """Print what `overview` finds; `asked` are the options that it has beyond."""
     from sweeper.run.overview import overview
     from sweeper.run.progress import duration, many
 
     folder = ResultsFolder.at(results).below(sweep.spec.name)
-    found = overview(sweep, folder, setting, calibrated, retry_failed)
+    found = overview(sweep, folder, setting, calibrated, **asked)
     if as_json:
         click.echo(json.dumps(found, indent=2))
         return
@@ -90,17 +103,7 @@ def _print_plan(
     for name, path in found["modules"].items():
         text = f"whoever trains imports the module {name} ({path}), which runs what is in it"
         console.print(text, highlight=False, soft_wrap=True)
-    if found["unit"] == "trials":
-        text = f"{many(found['trials'], 'trial')}, {found['done']:,} of them done"
-        if found["missing"]:
-            text += f"; {many(found['packs'], 'pack')} for the other {found['missing']:,}"
-    else:
-        text = (
-            f"{found['total']:,} {found['unit']} among {found['trials']:,} candidates, "
-            f"{found['finished']:,} of them found with {found['done']:,} trials; "
-            f"the others will take about {found['missing']:,} more"
-        )
-    console.print(text, highlight=False, soft_wrap=True)
+    console.print(_counts_in_words(found), highlight=False, soft_wrap=True)
     if found["probes"]:
         console.print(_probes_in_words(found), highlight=False, soft_wrap=True)
     for steps, count in found["other_horizons"].items():
@@ -124,11 +127,34 @@ def _print_plan(
         )  # fmt: skip
 
 
+def _counts_in_words(found: dict[str, Any]) -> str:
+    from sweeper.run.progress import many
+
+    part = f"{found['asked']:,} of " if found["asked"] < found["missing"] else ""
+    rest = ""
+    if found["missing"]:
+        rest = f"; {many(found['packs'], 'pack')} for {part}the other {found['missing']:,}"
+    if found["unit"] == "trials":
+        return f"{many(found['trials'], 'trial')}, {found['done']:,} of them done{rest}"
+    if found["unit"] == "trials with probes":
+        again = ", to train them again" if rest else ""
+        return (
+            f"{found['total']:,} trials have records, {found['finished']:,} of them all that these "
+            f"probes measure{rest}{again}"
+        )
+    return (
+        f"{found['total']:,} {found['unit']} among {found['trials']:,} candidates, "
+        f"{found['finished']:,} of them found with {found['done']:,} trials; "
+        f"the others will take about {found['missing']:,} more"
+        + (f", {found['asked']:,} of them now" if part else "")
+    )
+
+
 def _probes_in_words(found: dict[str, Any]) -> str:
     text = f"probes are on: {', '.join(found['probes'])}"
     if (expected := found["forecast"]) and expected["probe_share"]:
         text += f"; they will take {expected['probe_share']:.0%} of the workers' time"
-    if found["unprobed"]:
+    if found["unprobed"] and found["unit"] != "trials with probes":
         text += (
             f"\n{found['unprobed']:,} trials have records but no probes, or not all of these; "
             "`sweeper run --probe-finished` trains them again for these alone"
@@ -176,6 +202,7 @@ def run(
     """
     if executor == "inline" and address:
         raise click.UsageError("--address is for the ray executor; inline is this process")
+    _check_address(executor, address)
     from sweeper.run.driver import Budget, run_sweep
     from sweeper.run.executor import Executor, ExecutorError
     from sweeper.run.forecast import Setting
@@ -199,7 +226,10 @@ def run(
         raise click.UsageError(text)
     if dry_run:
         setting = Setting(executor, address, device)
-        _print_plan(sweep, results, setting, True, False, retry_failed)
+        _print_plan(
+            sweep, results, setting, True, False,
+            retry_failed=retry_failed, probe_finished=probe_finished, max_trials=max_trials,
+        )  # fmt: skip
         return
     if sweep.modules:
         from sweeper.run.extensions import check_modules
@@ -227,7 +257,7 @@ def run(
         )
     except ExecutorError as error:
         click.echo("\n".join([str(error), *getattr(error, "__notes__", [])]), err=True)
-        sys.exit(BAD_INPUT)
+        sys.exit(CANNOT_TRAIN)
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.outcomes.most_common())
     unit = "" if summary.unit == "trials" else f" {summary.unit}"
     console.print(
@@ -242,7 +272,12 @@ def run(
         console.print(f"{summary.differing:,} of the {summary.ran:,} {text}", soft_wrap=True)
     if summary.unprobed:
         text = f"{summary.unprobed:,} failed this time and have no probes, the first with: "
-        console.print(text + summary.error, highlight=False, markup=False, soft_wrap=True)
+        if not probe_finished:
+            text = f"the probes of {summary.unprobed:,} trials raised, whose records are whole: "
+        console.print(text + summary.error, highlight=False, soft_wrap=True)
+        if not probe_finished:
+            text = "the same command with --probe-finished measures them once that is mended"
+            console.print(text, soft_wrap=True)
     if summary.spent:
         console.print(f"{summary.spent}; the same command goes on", highlight=False)
     if timeline and summary.trace:

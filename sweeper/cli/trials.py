@@ -6,7 +6,7 @@ import sys
 import click
 
 from sweeper.cli.options import (
-    BAD_INPUT,
+    CANNOT_TRAIN,
     EXAMPLE,
     SOME_FAILED,
     as_json,
@@ -86,6 +86,6 @@ def debug(results: str, fingerprint: str, pdb: bool, device: str | None) -> None
         well = single.debug(ResultsFolder.at(results), fingerprint, device, pdb)
     except ExecutorError as error:
         click.echo(str(error), err=True)
-        sys.exit(BAD_INPUT)
+        sys.exit(CANNOT_TRAIN)
     if not well:
         sys.exit(SOME_FAILED)

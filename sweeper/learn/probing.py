@@ -1,8 +1,10 @@
 """The probes of a batch in training: when they measure, and what is kept of each trial."""
 
 import json
+import traceback
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -47,6 +49,7 @@ class _Log:
         last: The frame of the latest measurement.
         stride: Measurements from one frame to the next.
         seconds: Spent on it.
+        error: Of the probe that raised, if one did: nothing more is measured.
     """
 
     columns: defaultdict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
@@ -54,6 +57,7 @@ class _Log:
     last: _Frame | None = None
     stride: int = 1
     seconds: float = 0.0
+    error: str | None = None
 
     def add(self, step: int, curve: Curve, found: Measured) -> None:
         row = found | {
@@ -79,15 +83,24 @@ class Watched(Protocol):
         curve: Its evaluations so far.
         outcome: None until it has ended.
         probed: For what is kept of it.
+        probe_s: For the seconds that it took.
+        probe_error: For the traceback of a probe that raised.
     """
 
     curve: Curve
     outcome: Outcome | None
     probed: Probed | None
+    probe_s: float
+    probe_error: str | None
 
 
 class Probing:
-    """Measures the trials of a batch; reads their weights and changes nothing."""
+    """Measures the trials of a batch; reads their weights and changes nothing.
+
+    A probe that raises ends the measuring of its trial, and not its training. Where several trials
+    are measured at once it is raised here: in smaller batches, which need less memory, it turns out
+    whose it is.
+    """
 
     def __init__(
         self,
@@ -95,6 +108,7 @@ class Probing:
         weights: Tensor,
         probes: Probes,
         lap: Callable[[], float],
+        raises: bool = False,
     ) -> None:
         """Place what the probes need beside the first weights.
 
@@ -103,13 +117,17 @@ class Probing:
             weights: (B, …), or those of a single trial, before the first step.
             probes: Which, and how.
             lap: The seconds since it was called before.
+            raises: For debugging. Whatever a probe raises is raised here.
         """
-        self._probes = probes
-        of_pairs = [name for name in probes.measure if name != "layers"]
-        self._recorder = Recorder(trials, weights, of_pairs) if of_pairs else None
-        self._layers = LayerRecorder(trials, weights) if "layers" in probes.measure else None
+        self._probes, self._raises = probes, raises
         self._trials = list(trials)
         self._logs = [_Log() for _ in trials]
+        self._recorder: Recorder | None = None
+        self._layers: LayerRecorder | None = None
+        of_pairs = [name for name in probes.measure if name != "layers"]
+        with self._apart(range(len(trials))):
+            self._recorder = Recorder(trials, weights, of_pairs) if of_pairs else None
+            self._layers = LayerRecorder(trials, weights) if "layers" in probes.measure else None
         self._frames = probes.frames > 0 and bool({"energy", "irreps"} & set(probes.measure))
         self._lap = lap
         self._spend(range(len(trials)))
@@ -124,17 +142,36 @@ class Probing:
         """
         self._lap()  # what was before is not ours
         if due := [i for i, run in enumerate(runs) if self._due(i, run, step)]:
-            self._measure(step, weights, due, [runs[i].curve for i in due])
+            with self._apart(due):
+                self._measure(step, weights, due, [runs[i].curve for i in due])
             self._spend(due)
         for i, run in enumerate(runs):
             if run.outcome:
-                run.probed = self._probed(i, weights, run.outcome != Outcome.DIVERGED)
-                self._spend([i])
-                run.probed["probe_s"] = self._logs[i].seconds
+                self._hand_over(i, weights, run)
+
+    @contextmanager
+    def _apart(self, places: Sequence[int]) -> Iterator[None]:
+        """Keep what a probe of one trial raises from its training."""
+        try:
+            yield
+        except Exception as error:
+            if self._raises or len(places) > 1:
+                raise
+            self._logs[places[0]].error = "".join(traceback.format_exception(error))
+
+    def _hand_over(self, place: int, weights: Tensor, run: Watched) -> None:
+        log = self._logs[place]
+        if log.error is None:
+            with self._apart([place]):
+                run.probed = self._probed(place, weights, run.outcome != Outcome.DIVERGED)
+        self._spend([place])
+        run.probe_s, run.probe_error = log.seconds, log.error
+        if run.probed is not None:
+            run.probed["probe_s"] = log.seconds
 
     def _due(self, place: int, run: Watched, step: int) -> bool:
         steps = run.curve.step
-        if steps[-1:] != [step] or run.outcome == Outcome.DIVERGED:
+        if self._logs[place].error or steps[-1:] != [step] or run.outcome == Outcome.DIVERGED:
             return False
         early = step < self._trials[place].eval_every
         return early or run.outcome is not None or (len(steps) - 1) % self._probes.every == 0

@@ -56,7 +56,8 @@ def train(
         dtype: Of weights and activations.
         watch: For debugging. Called with a trial and its curve after each of its evaluations;
             with it, what a trial raises is raised here.
-        probes: What is measured inside the networks; they change no other part of a result.
+        probes: What is measured inside the networks; they change no other part of a result, whether
+            they measure or raise.
         memory_share: Of a GPU's memory this process takes so much at most.
 
     Yields:
@@ -152,7 +153,7 @@ def _train_batch(
     del weights
     optimizer = optimizer_of(batch, net.weights)
     setup_s = clock.lap()
-    probing = Probing(batch, net.weights, probes, clock.lap) if probes else None
+    probing = Probing(batch, net.weights, probes, clock.lap, bool(watch)) if probes else None
     step = 0
     while runs:
         due = min(run.schedule[0] for run in runs)
@@ -224,6 +225,8 @@ class _Run:
         self.generalization_step: int | None = None
         self.outcome: Outcome | None = None
         self.probed: Probed | None = None
+        self.probe_s = 0.0
+        self.probe_error: str | None = None
 
     def spend(self, setup_s: float, steps_s: float, evaluation_s: float) -> None:
         """Count the time that the trial, or its share of a batch, took."""
@@ -279,16 +282,15 @@ class _Run:
             generalization_step=self.generalization_step,
             n_test=self.trial.tuples - self.trial.n_train,
             train_flops=float(network_of(self.trial).step_flops() * self.curve.step[-1]),
-            wall_time_s=self.setup_s
-            + self.steps_s
-            + self.evaluation_s
-            + (self.probed["probe_s"] if self.probed else 0.0),
+            wall_time_s=self.setup_s + self.steps_s + self.evaluation_s + self.probe_s,
             setup_s=self.setup_s,
             evaluation_s=self.evaluation_s,
             started_at=self.started_at,
             curve=self.curve,
             stop_rule=self._stop_rule(),
             probed=self.probed,
+            probe_s=self.probe_s,
+            probe_error=self.probe_error,
         )
 
     def _stop_rule(self) -> str | None:

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from sweeper.run.packs import Pack, estimated_seconds, make_packs
 from sweeper.run.search import KNOWN_BY, learn, open_search
@@ -68,9 +69,23 @@ class AllAtOnce:
         scope: That and what is finished.
     """
 
-    def __init__(self, plan: pa.Table, scope: pa.Table, resources: Resources) -> None:
-        """Take them; as `Agenda` has them."""
+    def __init__(
+        self,
+        plan: pa.Table,
+        scope: pa.Table,
+        resources: Resources,
+        turns: NDArray[np.int64] | None = None,
+    ) -> None:
+        """Take them; as `Agenda` has them.
+
+        Args:
+            plan: What is to be run.
+            scope: That and what is finished.
+            resources: What each worker gets.
+            turns: (rows of the plan,) whoever has a lower one comes first; else the costliest do.
+        """
         self.plan, self.scope = plan, scope
+        self._turns = np.zeros(plan.num_rows, dtype=np.int64) if turns is None else turns
         self.total = scope.num_rows
         self.finished = self.total - plan.num_rows
         self.done = not plan.num_rows
@@ -83,8 +98,8 @@ class AllAtOnce:
         if self.done:
             return []
         self.done = True
-        on_gpu = self._resources.on_gpu
-        return make_packs(self.plan, workers, on_gpu, self._resources.pack_size)
+        rows = np.arange(self.plan.num_rows)
+        return _packs(self.plan, rows, self._turns, workers, self._resources)
 
     def learn(self, rows: list[int], records: pa.Table) -> None:
         """Count them."""
@@ -97,14 +112,16 @@ class WholePlan(AllAtOnce):
 
     unit = "trials"
 
-    def __init__(self, sweep: Sweep, records: pa.Table) -> None:
+    def __init__(self, sweep: Sweep, records: pa.Table, again: pa.Table | None = None) -> None:
         """Take what is missing.
 
         Args:
             sweep: What to run.
             records: Those in its results folder; their fingerprints will do.
+            again: As `agenda_of` has it.
         """
-        super().__init__(missing(sweep.plan, records), sweep.plan, sweep.spec.resources)
+        plan = missing(sweep.plan, records)
+        super().__init__(plan, sweep.plan, sweep.spec.resources, _turns(plan, again))
 
 
 class Searched:
@@ -116,14 +133,17 @@ class Searched:
 
     unit = "thresholds"
 
-    def __init__(self, sweep: Sweep, records: pa.Table) -> None:
+    def __init__(self, sweep: Sweep, records: pa.Table, again: pa.Table | None = None) -> None:
         """Take what is known.
 
         Args:
             sweep: Of a design that searches.
             records: Those in its results folder, with KNOWN_BY.
+            again: As `agenda_of` has it.
         """
         self.plan, self.search = open_search(sweep, records)
+        self._turns = _turns(self.plan, again)
+        self.search.put_off(self._turns)
         self.scope = self.plan
         self.total = self.search.cells
         self._resources = sweep.spec.resources
@@ -155,8 +175,7 @@ class Searched:
         rows = self.search.ask(count)
         if not rows:
             return []
-        packs = make_packs(self.plan.take(rows), 1, on_gpu, self._resources.pack_size)
-        return [Pack(tuple(rows[place] for place in pack.rows)) for pack in packs]
+        return _packs(self.plan, np.array(rows), self._turns, 1, self._resources)
 
     def learn(self, rows: list[int], records: pa.Table) -> None:
         """Tell the search."""
@@ -219,20 +238,57 @@ def open_agenda(sweep: Sweep, folder: ResultsFolder, retry_failed: bool = False)
         ResultsError: The folder cannot be read.
     """
     searches = sweep.spec.search.kind != "grid"
-    records = folder.records(KNOWN_BY if searches else ["fingerprint", "outcome"])
-    return agenda_of(sweep, without_failed(records) if retry_failed else records)
+    columns = KNOWN_BY if searches else ["fingerprint", "outcome"]
+    if not retry_failed:
+        return agenda_of(sweep, folder.records(columns))
+    return agenda_of(sweep, *without_failed(folder.records([*columns, "run_id"])))
 
 
-def without_failed(records: pa.Table) -> pa.Table:
-    """The records of trials that did not fail."""
-    return records.filter(pc.not_equal(records["outcome"], Outcome.FAILED))
+def without_failed(records: pa.Table) -> tuple[pa.Table, pa.Table]:
+    """The records of trials that did not fail, and of those that did."""
+    failed = pc.equal(records["outcome"], Outcome.FAILED)
+    return records.filter(pc.invert(failed)), records.filter(failed)
 
 
-def agenda_of(sweep: Sweep, records: pa.Table) -> Agenda:
-    """The same from records that were read: of a search with KNOWN_BY, else with fingerprints."""
-    return (
-        WholePlan(sweep, records) if sweep.spec.search.kind == "grid" else Searched(sweep, records)
-    )
+def agenda_of(sweep: Sweep, records: pa.Table, again: pa.Table | None = None) -> Agenda:
+    """The same from records that were read.
+
+    Args:
+        sweep: What to run.
+        records: Of a search with KNOWN_BY, else with fingerprints.
+        again: Fingerprint and run_id of records that do not count: trials to be tried again, after
+            all others, and of these last those of the latest run. So runs that end early, by a
+            budget or otherwise, get to all of them in turn.
+    """
+    kind = WholePlan if sweep.spec.search.kind == "grid" else Searched
+    return kind(sweep, records, again)
+
+
+def _packs(
+    plan: pa.Table,
+    rows: NDArray[np.int64],
+    turns: NDArray[np.int64],
+    workers: int,
+    resources: Resources,
+) -> list[Pack]:
+    """Packs of some rows of a plan, those of a lower turn first."""
+    packs: list[Pack] = []
+    for turn in np.unique(turns[rows]):
+        some = rows[turns[rows] == turn]
+        part = plan if len(some) == plan.num_rows else plan.take(some)
+        cut = make_packs(part, workers, resources.on_gpu, resources.pack_size)
+        packs += [Pack(tuple(some[list(pack.rows)].tolist())) for pack in cut]
+    return packs
+
+
+def _turns(plan: pa.Table, again: pa.Table | None) -> NDArray[np.int64]:
+    """(rows of the plan,) 0, or of trials that are tried again the number of their run from 1."""
+    if again is None:
+        return np.zeros(plan.num_rows, dtype=np.int64)
+    runs = {run: turn for turn, run in enumerate(sorted(set(again["run_id"].to_pylist())), 1)}
+    turns = np.array([0, *(runs[run] for run in again["run_id"].to_pylist())])
+    places = pc.index_in(plan["fingerprint"], value_set=again["fingerprint"].combine_chunks())
+    return np.asarray(turns[pc.fill_null(pc.add(places, 1), 0).to_numpy()], dtype=np.int64)
 
 
 def missing(plan: pa.Table, records: pa.Table) -> pa.Table:

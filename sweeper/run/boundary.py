@@ -85,6 +85,8 @@ class _Cell:
         self.state = np.zeros(len(rows), dtype=np.int8)
         self._aim: float | None = None
         """log n at which others predicted the threshold."""
+        self.turn = 0
+        """Cells of a lower one come first."""
 
     @property
     def out(self) -> bool:
@@ -222,6 +224,15 @@ class BoundarySearch:
         """Every cell is settled."""
         return not self._unsettled
 
+    def put_off(self, turns: NDArray[np.int64]) -> None:
+        """Have cells wait for those of a lower turn, which take what there is to ask for first.
+
+        Args:
+            turns: (rows of the plan,) the highest of a cell's rows counts.
+        """
+        for cell in self._cells.values():
+            cell.turn = int(turns[cell.rows].max())
+
     def tell(self, row: int, generalized: bool | None, early: bool = False) -> None:
         """Take in an outcome, whether it was asked for or not.
 
@@ -252,30 +263,9 @@ class BoundarySearch:
         """
         rows: list[int] = []
         idle = [cell for cell in self._unsettled.values() if not cell.out]
-        for cell in idle:
-            if cell.begun and len(rows) < count:
-                rows += self._take(cell, cell.next(self._step)[: count - len(rows)])
-        fresh = [cell for cell in idle if not cell.begun]
-        if fresh and len(rows) < count:
-            predictions = _Predictions(self._cells.values())
-            ranked = sorted(
-                ((*predictions.of(cell.names), i) for i, cell in enumerate(fresh)),
-                key=lambda found: (found[0], fresh[found[2]].names.order, found[2]),
-            )
-            begun = {cell.names.siblings for cell in self._cells.values() if cell.out}
-            waiting = []
-            for _, log_n, i in ranked:
-                if len(rows) >= count:
-                    break
-                cell = fresh[i]
-                if log_n is None and cell.names.siblings in begun:
-                    waiting.append(cell)  # will be predicted soon
-                    continue
-                begun.add(cell.names.siblings)
-                rows += self._take(cell, cell.start(log_n))
-            for cell in waiting:
-                if len(rows) < count:
-                    rows += self._take(cell, cell.start(None))
+        for turn in sorted({cell.turn for cell in idle}):
+            if len(rows) < count:
+                rows += self._steps([cell for cell in idle if cell.turn == turn], count - len(rows))
         progress = True
         while progress and len(rows) < count:
             progress = False
@@ -283,6 +273,36 @@ class BoundarySearch:
                 if len(rows) < count and (places := cell.speculate()):
                     rows += self._take(cell, places)
                     progress = True
+        return rows
+
+    def _steps(self, idle: list[_Cell], count: int) -> list[int]:
+        """One step of each of some cells, at most `count`."""
+        rows: list[int] = []
+        for cell in idle:
+            if cell.begun and len(rows) < count:
+                rows += self._take(cell, cell.next(self._step)[: count - len(rows)])
+        fresh = [cell for cell in idle if not cell.begun]
+        if not fresh or len(rows) >= count:
+            return rows
+        predictions = _Predictions(self._cells.values())
+        ranked = sorted(
+            ((*predictions.of(cell.names), i) for i, cell in enumerate(fresh)),
+            key=lambda found: (found[0], fresh[found[2]].names.order, found[2]),
+        )
+        begun = {cell.names.siblings for cell in self._cells.values() if cell.out}
+        waiting = []
+        for _, log_n, i in ranked:
+            if len(rows) >= count:
+                break
+            cell = fresh[i]
+            if log_n is None and cell.names.siblings in begun:
+                waiting.append(cell)  # will be predicted soon
+                continue
+            begun.add(cell.names.siblings)
+            rows += self._take(cell, cell.start(log_n))
+        for cell in waiting:
+            if len(rows) < count:
+                rows += self._take(cell, cell.start(None))
         return rows
 
     def _take(self, cell: _Cell, places: list[int]) -> list[int]:

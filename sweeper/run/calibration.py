@@ -303,8 +303,8 @@ def _timed(trial: Trial, steps: int, device: str, probes: Probes | None) -> Samp
     elapsed = time.perf_counter() - began
     delivery = next(delivery for delivery in deliveries if delivery)
     (record,) = delivery.records.to_pylist()
-    if record["error"]:
-        raise RuntimeError(record["error"].strip().splitlines()[-1])
+    if error := record["error"] or record["probe_error"]:
+        raise RuntimeError(error.strip().splitlines()[-1])
     probe_s = record["probe_s"]
     steps_s = record["wall_time_s"] - record["setup_s"] - record["evaluation_s"] - probe_s
     taken = record["final_step"]

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from rich.console import Console
 
-from sweeper.run.agenda import Agenda, Limited, open_agenda
+from sweeper.run.agenda import Agenda, Limited, among, open_agenda
 from sweeper.run.executor import Executor, ExecutorError, Job, Tracking
 from sweeper.run.following import cause_of
 from sweeper.run.heartbeat import Heartbeat
 from sweeper.run.interrupt import Interrupt
 from sweeper.run.ledger import Ledger
-from sweeper.run.probing_again import ProbingAgain
+from sweeper.run.probing_again import PROBED_BY, open_probing_again, unprobed
 from sweeper.run.profile import Profile
 from sweeper.run.progress import Progress
 from sweeper.run.reuse import take_over
@@ -58,7 +58,8 @@ class Summary:
         seconds: It took.
         trace: Path of its profile, if one was asked for and any trial ran.
         differing: Of trials that were probed again, how many ended otherwise than their records.
-        unprobed: Of these, how many failed this time.
+        unprobed: Trials of the sweep that a probe has left without any, by raising. Of trials that
+            were probed again: of this run, and those that failed this time.
         error: Of the first one, the line that says what was wrong.
     """
 
@@ -111,12 +112,16 @@ def run_sweep(
     run_id = folder.new_run_id()
     provenance = Provenance(sweep.spec.name, run_id, sweep.digest)
     trace = None
-    with folder.lock(_holder(run_id), console.print) as check:
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    with folder.lock(_holder(run_id), say) as check:
         with profile.span("read results"):
             if reused := take_over(sweep, folder, run_id, retry_failed):
-                console.print(f"{reused:,} records taken over from {', '.join(sweep.spec.reuse)}")
+                say(f"{reused:,} records taken over from {', '.join(sweep.spec.reuse)}")
                 _describe(folder, sweep, provenance, retry_failed)
-            again = ProbingAgain(sweep, folder) if probe_finished else None
+            again = open_probing_again(sweep, folder) if probe_finished else None
             whole: Agenda = again or open_agenda(sweep, folder, retry_failed)
             agenda = whole
         if budget.trials is not None:
@@ -144,7 +149,10 @@ def run_sweep(
                     agenda, job, writer, log, open_executor, progress, profile, interrupt, heartbeat
                 )
         with profile.span("count outcomes"):
-            outcomes = _outcomes(agenda.scope, folder.records(["fingerprint", "outcome"]))
+            records = folder.records(["fingerprint", "outcome", "probe_error"])
+            records = records.filter(among(records, agenda.scope["fingerprint"]))
+            outcomes = Counter(records["outcome"].to_pylist())
+            errors = [again.error] * again.failed if again else _raised(records, sweep, folder)
         profile.finish()
         if profile.ran:
             trace = folder.write_profile(run_id, profile.trace(run_id))
@@ -152,7 +160,7 @@ def run_sweep(
     return Summary(
         unit=agenda.unit,
         total=agenda.total,
-        finished=agenda.finished,
+        finished=agenda.finished - (again.failed if again else 0),
         ran=progress.finished,
         outcomes=outcomes,
         interrupted=interrupt is not None and interrupt.signalled and not complete,
@@ -160,8 +168,8 @@ def run_sweep(
         seconds=time.monotonic() - clock,
         trace=trace,
         differing=again.differing if again else 0,
-        unprobed=again.failed if again else 0,
-        error=cause_of(again.error) if again else "",
+        unprobed=len(errors),
+        error=cause_of(errors[0]) if errors else "",
     )
 
 
@@ -252,10 +260,12 @@ def _describe(
     )
 
 
-def _outcomes(plan: pa.Table, records: pa.Table) -> Counter[str]:
-    """Outcomes of the plan's trials; a folder may hold others too."""
-    ours = pc.is_in(records["fingerprint"], value_set=plan["fingerprint"].combine_chunks())
-    return Counter(records["outcome"].filter(ours).to_pylist())
+def _raised(records: pa.Table, sweep: Sweep, folder: ResultsFolder) -> list[str]:
+    """What probes have raised in trials that were not probed since."""
+    raised = records.filter(pc.is_valid(records["probe_error"]))
+    if raised.num_rows:
+        raised = unprobed(raised, sweep, folder.probes(PROBED_BY))
+    return [str(error) for error in raised["probe_error"].to_pylist()]
 
 
 def _holder(run_id: str) -> str:

@@ -1,5 +1,6 @@
 """What every executor promises."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,25 @@ from sweeper.store.provenance import Provenance
 
 class ExecutorError(Exception):
     """The executor cannot run: no cluster, no room for a worker, workers that cannot start."""
+
+
+def cluster_address(given: str | None) -> str:
+    """Of a Ray cluster: as given, else RAY_ADDRESS, else `local`, a Ray of the run's own.
+
+    Raises:
+        ValueError: It can be none's, whoever listens.
+    """
+    address = given or os.environ.get("RAY_ADDRESS") or "local"
+    if address.startswith("ray://"):
+        raise ValueError(
+            f"{address} is a Ray Client address, through which the driver's results folder "
+            "cannot be reached; run sweeper on a machine of the cluster with --address auto, "
+            "or submit it with `ray job submit -- sweeper run …`"
+        )
+    host, _, port = address.rpartition(":")
+    if address not in {"local", "auto"} and not (host and "/" not in host and port.isdecimal()):
+        raise ValueError(f"{address!r} is no address of a Ray cluster; it should be HOST:PORT")
+    return address
 
 
 @dataclass(frozen=True)

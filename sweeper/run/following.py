@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sweeper.run.agenda import Agenda, agenda_of
+from sweeper.run.agenda import Agenda, agenda_of, missing
 from sweeper.run.pulse import Pulse, pulse
 from sweeper.run.search import KNOWN_BY
 from sweeper.spec.sweep import open_text
@@ -19,14 +19,15 @@ from sweeper.store.results import ResultsFolder
 from sweeper.store.shards import holders
 
 _KEPT = [
-    *KNOWN_BY, "train_fraction", "max_irrep_dim", "error", "wall_time_s", "started_at", "run_id",
+    *KNOWN_BY, "train_fraction", "max_irrep_dim", "error", "probe_error", "wall_time_s",
+    "started_at", "run_id",
 ]  # fmt: skip
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|\d+(\.\d+)?")
 
 
 @dataclass(frozen=True)
 class Failures:
-    """Failed trials of one cause.
+    """Trials that failed, or whose probes did, of one cause.
 
     Attributes:
         cause: The error, as one of them has it; the others may differ in numbers.
@@ -71,6 +72,7 @@ class Look:
         records: Those of its trials.
         speed: Of the latest run; None before its first record.
         failures: The most frequent first.
+        unprobed: The same of probes that raised, where the trials were not probed since.
     """
 
     sweep: str
@@ -79,6 +81,7 @@ class Look:
     records: pa.Table
     speed: Speed | None
     failures: list[Failures]
+    unprobed: list[Failures]
 
     @property
     def complete(self) -> bool:
@@ -114,6 +117,7 @@ class Look:
             "speed": asdict(speed) | {"trials_per_s": speed.trials_per_s} if speed else None,
             "by_group": self.by_group(),
             "failures": [asdict(one) for one in self.failures],
+            "unprobed": [asdict(one) for one in self.unprobed],
         }
 
 
@@ -131,6 +135,7 @@ class Follower:
         self._records = folder.together([], _KEPT)
         self._run_id: str | None = None
         self._agenda: Agenda | None = None
+        self._probed: tuple[list[str], pa.Table] | None = None
 
     def look(self) -> Look:
         """How far the sweep is now, by its latest run's spec.
@@ -152,8 +157,19 @@ class Follower:
             agenda=agenda,
             records=records,
             speed=_speed(records, run["run_id"], found, agenda),
-            failures=_failures(records),
+            failures=_failures(records, "error"),
+            unprobed=_failures(self._unprobed(records), "probe_error"),
         )
+
+    def _unprobed(self, records: pa.Table) -> pa.Table:
+        """Those whose probes have raised, and that were not probed since."""
+        raised = records.filter(pc.is_valid(records["probe_error"]))
+        if not raised.num_rows:
+            return raised
+        names = self._folder.probe_shards()
+        if self._probed is None or self._probed[0] != names:
+            self._probed = names, self._folder.probes(["fingerprint"])
+        return missing(raised, self._probed[1])
 
     def _follow(self, run: dict[str, Any]) -> Agenda:
         """Read what is new, and tell it to the agenda of a run."""
@@ -225,11 +241,11 @@ def _has_failed(records: pa.Table) -> pa.ChunkedArray:
     return pc.equal(records["outcome"], Outcome.FAILED)
 
 
-def _failures(records: pa.Table) -> list[Failures]:
-    failed = records.filter(pc.is_valid(records["error"]))
+def _failures(records: pa.Table, column: str) -> list[Failures]:
+    failed = records.filter(pc.is_valid(records[column]))
     groups: defaultdict[str, list[tuple[str, str]]] = defaultdict(list)
-    for row in failed.select(["fingerprint", "error"]).to_pylist():
-        cause = cause_of(row["error"])
+    for row in failed.select(["fingerprint", column]).to_pylist():
+        cause = cause_of(row[column])
         groups[_NUMBER.sub("#", cause)].append((cause, row["fingerprint"]))
     found = [Failures(some[0][0], len(some), some[0][1]) for some in groups.values()]
     return sorted(found, key=lambda one: -one.count)

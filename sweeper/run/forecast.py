@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sweeper.run.agenda import Searched
 from sweeper.run.calibration import NoCalibration, calibrate
+from sweeper.run.executor import cluster_address
 from sweeper.run.packs import Numbers, Pack
 from sweeper.spec.model import Resources
 from sweeper.spec.probes import Probes
@@ -81,6 +82,7 @@ def forecast(
     setting: Setting,
     modules: Mapping[str, str] | None = None,
     probes: Probes | None = None,
+    steps: Numbers | None = None,
 ) -> Forecast:
     """Calibrate this machine for about two seconds, and add up.
 
@@ -92,12 +94,12 @@ def forecast(
         setting: Who would run it.
         modules: Texts of users' modules, by label.
         probes: What is measured while they train.
+        steps: (rows of `todo`,) that each takes, where that is known.
 
     Raises:
         NoCalibration: This machine's CPUs cannot tell.
     """
-    address = setting.address or os.environ.get("RAY_ADDRESS", "local")
-    if setting.executor == "ray" and address != "local":
+    if setting.executor == "ray" and (address := cluster_address(setting.address)) != "local":
         raise NoCalibration(f"it would run on the Ray cluster at {address}, not on this machine")
     if resources.on_gpu:
         raise NoCalibration("its workers ask for GPUs, and only CPUs are calibrated")
@@ -109,7 +111,7 @@ def forecast(
     start_up = speed.boot_s
     if setting.executor == "ray":  # its workers boot after it has started
         start_up = 2 * speed.boot_s + _RAY_SECONDS
-    steps = expected_steps(todo, finished)
+    steps = expected_steps(todo, finished) if steps is None else steps
     expected, at_most = (
         start_up + makespan(packs, speed.seconds(todo, so_many), workers)
         for so_many in (steps, _horizon(todo))

@@ -27,6 +27,7 @@ class Interrupt:
         self.signalled = self.late = False
         self._deadline = time.monotonic() + seconds
         self._announce = announce
+        self._untold = False
         self._before: dict[int, Any] = {}
 
     @property
@@ -34,6 +35,9 @@ class Interrupt:
         """Whether an end is wished for."""
         if not self.signalled and not self.late and time.monotonic() >= self._deadline:
             self.late = True
+            self._announce()
+        if self._untold:
+            self._untold = False
             self._announce()
         return self.signalled or self.late
 
@@ -58,4 +62,7 @@ class Interrupt:
         if self.signalled:
             raise KeyboardInterrupt
         self.signalled = True
-        self._announce()
+        try:
+            self._announce()
+        except RuntimeError:  # came within a write to the stream that it is said to: say it later
+            self._untold = True

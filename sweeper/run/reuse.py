@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sweeper.run.agenda import without_failed
+from sweeper.run.probing_again import PROBED_BY
 from sweeper.run.search import KNOWN_BY, beside
 from sweeper.spec.sweep import Sweep
 from sweeper.spec.trial import NUMERICS
@@ -11,7 +12,9 @@ from sweeper.store.records import RECORD_SCHEMA, Outcome
 from sweeper.store.results import ResultsError, ResultsFolder
 
 
-def known_records(sweep: Sweep, folder: ResultsFolder, retry_failed: bool = False) -> pa.Table:
+def known_records(
+    sweep: Sweep, folder: ResultsFolder, retry_failed: bool = False
+) -> tuple[pa.Table, pa.Table | None]:
     """What a sweep may start from: the records in its folder, and those that it would take over.
 
     Args:
@@ -20,16 +23,39 @@ def known_records(sweep: Sweep, folder: ResultsFolder, retry_failed: bool = Fals
         retry_failed: Trials that failed are to be run again.
 
     Returns:
-        KNOWN_BY of them.
+        KNOWN_BY of them; and where failed trials are to be run again what `agenda_of` takes.
 
     Raises:
         ResultsError: A folder cannot be read, or one to be reused holds no records.
     """
-    own = folder.records(KNOWN_BY)
+    own, again = folder.records([*KNOWN_BY, "run_id"]), None
     if retry_failed:
-        own = without_failed(own)
-    found = [records.select(KNOWN_BY) for records, _ in _reusable(sweep, own["fingerprint"])]
-    return pa.concat_tables([own, *found])
+        own, again = without_failed(own)
+    tables = [own, *(records for records, _ in _reusable(sweep, own["fingerprint"]))]
+    return pa.concat_tables([table.select(KNOWN_BY) for table in tables]), again
+
+
+def known_probes(sweep: Sweep, folder: ResultsFolder, records: pa.Table) -> pa.Table:
+    """By which probes the trials of `known_records` were measured, those taken over too.
+
+    Args:
+        sweep: It.
+        folder: Its own.
+        records: As `known_records` has them.
+
+    Returns:
+        Columns fingerprint and probes.
+
+    Raises:
+        ResultsError: A folder cannot be read.
+    """
+    known = _set(records["fingerprint"])
+    own = _set(folder.records(["fingerprint"])["fingerprint"])
+    others = known.filter(pc.invert(pc.is_in(known, own)))
+    found = [folder.probes(PROBED_BY)]
+    if len(others):
+        found += [ResultsFolder.at(one).probes(PROBED_BY, others) for one in sweep.spec.reuse]
+    return pa.concat_tables(found)
 
 
 def take_over(sweep: Sweep, folder: ResultsFolder, run_id: str, retry_failed: bool = False) -> int:
@@ -55,7 +81,7 @@ def take_over(sweep: Sweep, folder: ResultsFolder, run_id: str, retry_failed: bo
         return 0
     own = folder.records(["fingerprint", "outcome"])
     if retry_failed:
-        own = without_failed(own)
+        own, _ = without_failed(own)
     for place, (records, source) in enumerate(_reusable(sweep, own["fingerprint"])):
         curves = source.curves()
         taken = _set(records["fingerprint"])

@@ -98,6 +98,10 @@ RECORD_COLUMNS = {
     "irreps_covered": Column("at the end: irreps that enough neurons have learned", "irreps"),
     "mean_purity": Column("at the end, of the neurons"),
     "best_energy_share": Column("at the end: the highest neuron, over the maximum of its irrep"),
+    "probe_error": Column(
+        "where a probe raised and the trial has none: the traceback; it stays where the trial is "
+        "probed later"
+    ),
     "run_id": Column("names a file under `runs/` in the results folder"),
     "spec_digest": Column("names a file under `specs/` there"),
     "numerics": Column("version of the engine; raised when a change of it moves results"),

@@ -76,6 +76,43 @@ def local_owner(folder: Path) -> str | None:
     return None
 
 
+def at_work(
+    filesystem: pafs.FileSystem,
+    folder: str,
+    say: Callable[[str], None],
+    beat_s: float = BEAT_SECONDS,
+    silent_s: float = SILENT_SECONDS,
+) -> str | None:
+    """Who is at work in a folder, or None, for those who only look: nothing is taken or written.
+
+    The system's lock tells at once. A claim is watched until it changes, or for `silent_s`.
+
+    Args:
+        filesystem: Where it is.
+        folder: Its path there.
+        say: Tells people what is waited for.
+        beat_s: Distance of two beats of a claim, in seconds.
+        silent_s: Time after which an unchanged claim is a dead driver's, in seconds.
+
+    Raises:
+        OSError: The store does not answer.
+    """
+    if isinstance(filesystem, pafs.LocalFileSystem) and (owner := local_owner(Path(folder))):
+        return owner
+    claims = _claims(filesystem, folder)
+    for content in claims.values():
+        say(_waiting(content))
+    until = time.monotonic() + silent_s
+    while claims and time.monotonic() < until:
+        time.sleep(beat_s / 4)
+        now = _claims(filesystem, folder)
+        for name, content in now.items():
+            if content != claims.get(name):
+                return str(_parsed(content).get("holder", "another driver"))
+        claims = now
+    return None
+
+
 class Claim:
     """A driver's claim on a folder of a store that knows no locks: a file that it keeps rewriting.
 
@@ -155,7 +192,7 @@ class Claim:
             ResultsError: It was buried.
             OSError: The store does not answer.
         """
-        by = self._read(f"{self.name}.over")
+        by = _read(self._filesystem, f"{self._folder}/lock/{self.name}.over")
         if by is not None:
             raise ResultsError(
                 f"{self._folder}: taken over by {by.decode()}, while nothing was heard of this "
@@ -177,8 +214,7 @@ class Claim:
             for name, content in others.items():
                 if name not in changed:
                     changed[name] = content, time.monotonic()
-                    who = _parsed(content).get("holder", "who claims this folder")
-                    self._say(f"waiting to see whether {who} lives")
+                    self._say(_waiting(content))
                 elif content != changed[name][0]:
                     self._yield_to(name, _parsed(content))
                     changed[name] = content, time.monotonic()
@@ -192,13 +228,8 @@ class Claim:
             raise ResultsError(f"{self._folder}: in use by {claim['holder']}")
 
     def _others(self) -> dict[str, bytes]:
-        """The claims of others that are not buried, by name."""
-        selector = pafs.FileSelector(f"{self._folder}/lock", allow_not_found=True)
-        names = {info.base_name for info in self._filesystem.get_file_info(selector)}
-        claims = {name.removesuffix(".claim") for name in names if name.endswith(".claim")}
-        standing = {name for name in claims - {self.name} if f"{name}.over" not in names}
-        found = {name: self._read(f"{name}.claim") for name in sorted(standing)}
-        return {name: content for name, content in found.items() if content is not None}
+        claims = _claims(self._filesystem, self._folder)
+        return {name: content for name, content in claims.items() if name != self.name}
 
     def _beat(self) -> None:
         while not self._ending.wait(self._beat_s):
@@ -219,16 +250,32 @@ class Claim:
         with suppress(OSError):  # else others wait until it is buried
             self._filesystem.delete_file(f"{self._folder}/lock/{self.name}.claim")
 
-    def _read(self, name: str) -> bytes | None:
-        try:
-            with self._filesystem.open_input_stream(f"{self._folder}/lock/{name}") as stream:
-                return bytes(stream.read())
-        except FileNotFoundError:
-            return None
-
     def _write(self, name: str, content: bytes) -> None:
         with self._filesystem.open_output_stream(f"{self._folder}/lock/{name}") as stream:
             stream.write(content)
+
+
+def _claims(filesystem: pafs.FileSystem, folder: str) -> dict[str, bytes]:
+    """What the claims on a folder say that are not buried, by name."""
+    selector = pafs.FileSelector(f"{folder}/lock", allow_not_found=True)
+    names = {info.base_name for info in filesystem.get_file_info(selector)}
+    claims = {name.removesuffix(".claim") for name in names if name.endswith(".claim")}
+    standing = sorted(name for name in claims if f"{name}.over" not in names)
+    found = {name: _read(filesystem, f"{folder}/lock/{name}.claim") for name in standing}
+    return {name: content for name, content in found.items() if content is not None}
+
+
+def _read(filesystem: pafs.FileSystem, path: str) -> bytes | None:
+    try:
+        with filesystem.open_input_stream(path) as stream:
+            return bytes(stream.read())
+    except FileNotFoundError:
+        return None
+
+
+def _waiting(content: bytes) -> str:
+    who = _parsed(content).get("holder", "who claims this folder")
+    return f"waiting to see whether {who} lives"
 
 
 def _parsed(content: bytes) -> dict[str, Any]:

@@ -29,7 +29,11 @@ _LAST = {
 }
 """Further columns of the records: what a list of the probes ends with."""
 
-RECORD_COLUMNS = [*SUMMARY, *(pa.field(name, kind) for name, (_, kind) in _LAST.items())]
+RECORD_COLUMNS = [
+    *SUMMARY,
+    *(pa.field(name, kind) for name, (_, kind) in _LAST.items()),
+    pa.field("probe_error", pa.string()),
+]
 """Of the records."""
 
 NOT_PROBED: dict[str, Any] = {
@@ -105,9 +109,17 @@ def probes_table(probed: Sequence[Probed]) -> pa.Table:
     return pa.Table.from_pylist(list(probed), schema=PROBE_SCHEMA)
 
 
-def record_columns(probed: Probed | None) -> dict[str, Any]:
-    """What the record of a trial says of its probes."""
+def record_columns(
+    probed: Probed | None, probe_s: float = 0.0, probe_error: str | None = None
+) -> dict[str, Any]:
+    """What the record of a trial says of its probes.
+
+    Args:
+        probed: What they measured, or None.
+        probe_s: Where that is None, the seconds that they took until one raised.
+        probe_error: Where one did, the traceback.
+    """
     if probed is None:
-        return NOT_PROBED
+        return NOT_PROBED | {"probe_s": probe_s, "probe_error": probe_error}
     last = {name: (probed.get(of) or [None])[-1] for name, (of, _) in _LAST.items()}
-    return {one.name: probed.get(one.name) for one in SUMMARY} | last
+    return NOT_PROBED | {one.name: probed.get(one.name) for one in SUMMARY} | last

@@ -17,8 +17,8 @@ from sweeper.store.probes import LATER_PROBES, NOT_PROBED, RECORD_COLUMNS, Probe
 from sweeper.store.provenance import Provenance, host, library_versions, without_environment
 from sweeper.tasks.groups import group_named
 
-SCHEMA_VERSION = 7
-READABLE_VERSIONS = (2, 3, 4, 5, 6, 7)
+SCHEMA_VERSION = 8
+READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, 8)
 """Of shards. Those of an older version lack columns that have come since with a default."""
 
 LATER_COLUMNS = DEFAULTS | NOT_PROBED | LATER_PROBES | {"hardware": None}
@@ -74,7 +74,9 @@ class TrialResult:
         curve: All evaluations; empty only for `failed`.
         stop_rule: For `stopped`, the rule.
         error: For `failed`, the traceback.
-        probed: What its probes measured, if any were on.
+        probed: What its probes measured, if any were on and none raised.
+        probe_s: Seconds of `wall_time_s` that the probes took.
+        probe_error: Where a probe raised, the traceback.
     """
 
     fingerprint: str
@@ -91,6 +93,8 @@ class TrialResult:
     stop_rule: str | None = None
     error: str | None = None
     probed: Probed | None = None
+    probe_s: float = 0.0
+    probe_error: str | None = None
 
     @classmethod
     def failure(
@@ -242,9 +246,10 @@ def _measured(results: Sequence[TrialResult]) -> dict[str, list[object]]:
         for item in fields(TrialResult)
         if item.name not in {"curve", "probed"}
     }
-    probed = [record_columns(one.probed) for one in results]
-    columns |= {name: [row.get(name) for row in probed] for name in NOT_PROBED}
-    columns["error"] = [one.error and without_environment(one.error) for one in results]
+    probed = [record_columns(one.probed, one.probe_s, one.probe_error) for one in results]
+    columns |= {name: [row[name] for row in probed] for name in NOT_PROBED}
+    for name in ("error", "probe_error"):
+        columns[name] = [text and without_environment(str(text)) for text in columns[name]]
     columns["final_step"] = [curve.step[-1] if curve.step else 0 for curve in curves]
     for name in ("train_loss", "test_loss", "train_accuracy", "test_accuracy"):
         series = [getattr(curve, name) for curve in curves]

@@ -6,7 +6,7 @@ curve would be half a trial. Nothing is deleted but what an interrupted write le
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 
 import pyarrow as pa
@@ -14,11 +14,11 @@ import pyarrow.fs as pafs
 
 from sweeper.store.records import RECORD_SCHEMA, Outcome
 from sweeper.store.results import ALWAYS, SCHEMAS, ResultsError, ResultsFolder, SchemaError
-from sweeper.store.shards import holders
 from sweeper.store.standing import KEY, DoubledError, standing
 
 ASIDE = "set-aside"
 _DESCRIPTIONS = ("runs", "state")
+Say = Callable[[str], None]
 _NONE = pa.schema([RECORD_SCHEMA.field(name) for name in KEY]).empty_table()
 
 
@@ -43,7 +43,8 @@ class Diagnosis:
 
     Attributes:
         findings: To be set aside.
-        leftovers: Files that an interrupted write left half-written; to be deleted.
+        leftovers: Files that an interrupted write left, half-written or put into others already;
+            to be deleted.
         foreign: What shards of another schema version say, which are whole and stay.
         again: Fingerprints of the trials that have no other record than those to be set aside.
         untold: Shards to be set aside of which nobody can tell what trials they hold.
@@ -61,23 +62,37 @@ class Diagnosis:
         return not (self.findings or self.leftovers or self.foreign)
 
 
-def diagnose(folder: ResultsFolder) -> Diagnosis:
-    """Read every file that a sweep rests on, to its last byte; change nothing.
+def diagnose(folder: ResultsFolder, say: Say = lambda text: None) -> Diagnosis:
+    """Read every file that a sweep rests on, to its last byte; write nothing, and take no lock.
+
+    What a driver is just writing would look broken. So none may be at work, or begin meanwhile;
+    that is looked for, and not prevented.
+
+    Args:
+        folder: To be read.
+        say: Tells people what is waited for.
 
     Raises:
         ResultsError: There is no such folder, or a driver is at work in it.
         OSError: The folder cannot be listed.
     """
-    _check(folder)
-    return _diagnose(folder)
+    _check(folder, say)
+    runs = _names(folder, "runs", ".json")
+    found = _diagnose(folder)
+    if _names(folder, "runs", ".json") != runs or folder.driver():
+        raise ResultsError(f"{folder.path}: a run began meanwhile; look again when that has ended")
+    return found
 
 
-def repair(folder: ResultsFolder, holder: str) -> tuple[Diagnosis, str | None]:
+def repair(
+    folder: ResultsFolder, holder: str, say: Say = lambda text: None
+) -> tuple[Diagnosis, str | None]:
     """Move what `diagnose` finds under set-aside/, with the reasons, and delete leftovers.
 
     Args:
         folder: To be repaired.
         holder: Says who does it, for a driver that is refused meanwhile.
+        say: Tells people what is waited for.
 
     Returns:
         What was wrong, and the folder that it was moved to, if anything was.
@@ -86,9 +101,9 @@ def repair(folder: ResultsFolder, holder: str) -> tuple[Diagnosis, str | None]:
         ResultsError: There is no such folder, or a driver is at work in it.
         OSError: Something cannot be moved; what was not moved is as it was.
     """
-    _check(folder)
-    leftovers = _leftovers(folder)
-    with folder.lock(holder):  # which deletes leftovers, where it is a lock
+    _check(folder, say)
+    leftovers = folder.leftovers()
+    with folder.lock(holder, say):  # which deletes leftovers, where it is a lock
         found = _diagnose(folder)
         for name in found.leftovers:
             folder.filesystem.delete_file(f"{folder.path}/{name}")
@@ -97,11 +112,17 @@ def repair(folder: ResultsFolder, holder: str) -> tuple[Diagnosis, str | None]:
     return Diagnosis(**(vars(found) | {"leftovers": all_leftovers})), aside
 
 
-def _check(folder: ResultsFolder) -> None:
-    """That it is there, for locking makes one, and that nobody is at work in it."""
+def _check(folder: ResultsFolder, say: Say) -> None:
+    """That it is a sweep's, for locking makes one, and that nobody is at work in it."""
     if folder.filesystem.get_file_info(folder.path).type != pafs.FileType.Directory:
         raise ResultsError(f"{folder.path}: no such folder")
-    if holder := folder.driver():
+    marks = [f"{folder.path}/{name}" for name in ("records", "runs")]
+    if not any(
+        one.type == pafs.FileType.Directory for one in folder.filesystem.get_file_info(marks)
+    ):
+        text = "no results of a sweep, which have a folder records or runs"
+        raise ResultsError(f"{folder.path}: {text}")
+    if holder := folder.at_work(say):
         raise ResultsError(f"{folder.path}: in use by {holder}; repair it when that has ended")
 
 
@@ -121,9 +142,12 @@ def _diagnose(folder: ResultsFolder) -> Diagnosis:
     findings: list[Finding] = []
     foreign: list[str] = []
     good: dict[str, pa.Table] = {}
-    count = folder.shards()
-    files = {kind: set(_names(folder, kind, ".parquet")) for kind in SCHEMAS}
-    files = {kind: names - set(holders(names, count)) for kind, names in files.items()}
+    leftovers = folder.leftovers()
+    gone = set(leftovers)
+    files = {
+        kind: {name for name in _names(folder, kind, ".parquet") if f"{kind}/{name}" not in gone}
+        for kind in SCHEMAS
+    }
     for name in sorted(set.union(*files.values())):
         kinds = [kind for kind in SCHEMAS if name in files[kind]]
         found = _shard(folder, name, kinds)
@@ -149,7 +173,7 @@ def _diagnose(folder: ResultsFolder) -> Diagnosis:
     }
     lost = {one for finding in findings for one in finding.trials or []}
     untold = [finding.files[0] for finding in findings if finding.trials is None]
-    return Diagnosis(findings, _leftovers(folder), foreign, sorted(lost - kept), untold)
+    return Diagnosis(findings, sorted(leftovers), foreign, sorted(lost - kept), untold)
 
 
 def _shard(folder: ResultsFolder, name: str, kinds: list[str]) -> Finding | str | pa.Table:
@@ -225,18 +249,8 @@ def _description(folder: ResultsFolder, name: str) -> str | None:
     return None if isinstance(found, dict) else "it is no JSON object"
 
 
-def _leftovers(folder: ResultsFolder) -> list[str]:
-    return [
-        f"{kind}/{name}"
-        for kind in [*SCHEMAS, *_DESCRIPTIONS, "specs", "profile"]
-        for name in _names(folder, kind, ".tmp")
-        if name.startswith(".")
-    ]
-
-
 def _names(folder: ResultsFolder, kind: str, suffix: str = "") -> list[str]:
-    """Of the files and folders below one; hidden ones if they end so."""
+    """Of the files and folders below one, but for hidden ones."""
     selector = pafs.FileSelector(f"{folder.path}/{kind}", allow_not_found=True)
     names = [info.base_name for info in folder.filesystem.get_file_info(selector)]
-    hidden = suffix == ".tmp"
-    return sorted(name for name in names if name.endswith(suffix) and hidden == (name[0] == "."))
+    return sorted(name for name in names if name.endswith(suffix) and name[0] != ".")

@@ -40,7 +40,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
 from sweeper.store.errors import ResultsError as ResultsError
-from sweeper.store.lock import Check, local_owner, locked
+from sweeper.store.lock import Check, at_work, local_owner, locked
 from sweeper.store.probes import PROBE_SCHEMA, PROBE_VERSION, READABLE_PROBES
 from sweeper.store.records import (
     CURVE_SCHEMA,
@@ -69,6 +69,9 @@ ALWAYS = ("records", "curves")
 
 _ROW_GROUP_BYTES = 32_000_000
 _RUN_TIME = "%Y%m%dT%H%M%S"
+_WRITTEN_ASIDE = (*SCHEMAS, "runs", "state", "specs", "profile")
+"""Folders that this module alone writes to; others may keep hidden files of their own."""
+_ASIDE_NAME = re.compile(r"\..+\.[0-9a-f]+\.tmp")
 
 
 class SchemaError(ResultsError):
@@ -234,7 +237,7 @@ class ResultsFolder:
         known = self.records(["fingerprint"])["fingerprint"].combine_chunks()
         found: list[pa.Table] = []
         seen = pa.array([], pa.string())
-        for name in reversed(self._names("probes")):
+        for name in reversed(self.probe_shards()):
             table = self.shard_file("probes", name, reading)
             marks = table["fingerprint"]
             new = pc.and_not(pc.is_in(marks, known), pc.is_in(marks, seen))
@@ -245,6 +248,10 @@ class ResultsFolder:
             found.append(table.select(names))
         schema = pa.schema(map(PROBE_SCHEMA.field, names))
         return pa.concat_tables(found[::-1]) if found else schema.empty_table()
+
+    def probe_shards(self) -> list[str]:
+        """The file names of all shards of probes, in the order of writing."""
+        return self._names("probes")
 
     def runs(self) -> list[dict[str, Any]]:
         """The description of every run, oldest first.
@@ -508,12 +515,21 @@ class ResultsFolder:
             text = f"{path}: cannot read this shard: {error}; {self._mended}"
             raise ResultsError(text) from error
 
-    def _delete_replaced(self, run_id: str | None = None) -> None:
-        """Delete what compaction leaves: shards that were put into others, the records first.
+    def _delete_replaced(self, run_id: str) -> None:
+        """Delete what compaction of a run leaves, the records first."""
+        for name in self._replaced(run_id):
+            self.filesystem.delete_file(f"{self.path}/{name}")
+
+    def _replaced(self, run_id: str | None = None) -> list[str]:
+        """Files that compaction leaves: shards that were put into others, and what it only began.
 
         Args:
             run_id: Look at this run's shards alone; another one's driver may be at work on its own.
+
+        Returns:
+            Paths under this folder, the records first; nothing counts on them.
         """
+        found: list[str] = []
         files = {kind: self._names(kind) for kind in SCHEMAS}
         count = counting(files["records"])
         whole = [name for name in count if all(name in files[kind] for kind in ALWAYS)]
@@ -525,7 +541,8 @@ class ResultsFolder:
                     continue
                 begun = shard.first != shard.last and name not in count
                 if name in gone or begun:
-                    self.filesystem.delete_file(f"{self.path}/{kind}/{name}")
+                    found.append(f"{kind}/{name}")
+        return found
 
     def write_run(self, run_id: str, description: dict[str, Any]) -> None:
         """Keep the description of a run."""
@@ -598,6 +615,17 @@ class ResultsFolder:
         """Who is running a sweep into this folder now, or None; local disks only."""
         return None if self.local_path is None else local_owner(self.local_path)
 
+    def at_work(self, say: Callable[[str], None] = lambda text: None) -> str | None:
+        """The same on any file system, at the price of `lock.SILENT_SECONDS` where one has died.
+
+        Args:
+            say: Tells people what is waited for.
+
+        Raises:
+            OSError: The store does not answer.
+        """
+        return at_work(self.filesystem, self.path, say)
+
     @contextmanager
     def lock(self, holder: str, say: Callable[[str], None] = lambda text: None) -> Iterator[Check]:
         """Be the only driver of this folder; a dead owner's lock is free.
@@ -620,13 +648,25 @@ class ResultsFolder:
             yield check
 
     def _remove_leftovers(self) -> None:
-        """Delete what a killed driver was writing aside; only for the lock's holder."""
-        here = self.filesystem.get_file_info(pafs.FileSelector(self.path, allow_not_found=True))
-        for folder in (info.path for info in here if info.type == pafs.FileType.Directory):
-            for info in self.filesystem.get_file_info(pafs.FileSelector(folder)):
-                if info.base_name.startswith(".") and info.base_name.endswith(".tmp"):
-                    self.filesystem.delete_file(info.path)
-        self._delete_replaced()
+        for name in self.leftovers():
+            self.filesystem.delete_file(f"{self.path}/{name}")
+
+    def leftovers(self) -> list[str]:
+        """Files that a killed driver was writing aside or has put into others, by path below this.
+
+        Nothing counts on them; they may be deleted by the lock's holder, for a live driver has such
+        files too.
+        """
+        found: list[str] = []
+        for kind in _WRITTEN_ASIDE:
+            place = f"{self.path}/{kind}"
+            below = pafs.FileSelector(place, allow_not_found=True, recursive=True)
+            found += [
+                info.path.removeprefix(f"{self.path}/")
+                for info in self.filesystem.get_file_info(below)
+                if _ASIDE_NAME.fullmatch(info.base_name)
+            ]
+        return found + self._replaced()
 
 
 def _plain(name: str) -> str:

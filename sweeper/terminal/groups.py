@@ -154,7 +154,7 @@ def print_group(group: Group, delta: float, console: Console) -> None:
         highlight=False,
     )
     if found["name_in_a_spec"] != found["name"]:
-        console.print(f"in a spec: {found['name_in_a_spec']}", highlight=False, markup=False)
+        console.print(f"in a spec: {found['name_in_a_spec']}", highlight=False)
     columns = ["irreps", "type", "d_k", "multiplicity", "effective d", "E*", "E* by definition"]
     rows = [
         [row["count"], row["type"], row["dimension"], row["multiplicity"], row["effective_dim"],

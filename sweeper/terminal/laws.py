@@ -247,4 +247,4 @@ def print_fits(found: list[Fitted], console: Console) -> None:
             "",
         ]
         for text in sentences:
-            console.print(text, highlight=False, markup=False)
+            console.print(text, highlight=False)

@@ -29,7 +29,7 @@ _PARTS = {
     "cost": [
         "train_flops", "wall_time_s", "setup_s", "evaluation_s", "device", "hardware", "pack_size",
     ],
-    "probes": [one.name for one in RECORD_COLUMNS],
+    "probes": [one.name for one in RECORD_COLUMNS if one.name != "probe_error"],
     "provenance": [
         "sweep", "run_id", "spec_digest", "numerics", "code_version", "library_versions", "host",
         "started_at",
@@ -73,9 +73,10 @@ def show(folder: ResultsFolder, prefix: str, console: Console) -> None:
         marks = [record["fit_step"], record["generalization_step"]]
         for i in _chosen(curve["step"], marks):
             _print_line([f"{curve['step'][i]:,}", *(f"{curve[name][i]:.6g}" for name in _MEASURED)])
-    if record["error"]:
-        console.print("error", style="bold red")
-        print(record["error"].rstrip())
+    for name in ("error", "probe_error"):
+        if record[name]:
+            console.print(name, style="bold red")
+            print(record[name].rstrip())
 
 
 def debug(folder: ResultsFolder, prefix: str, device: str | None, debugger: bool) -> bool:

@@ -14,9 +14,14 @@ _GAP = 2
 
 
 def new_console() -> Console:
-    """Standard output; tables in a file or a pipe are not squeezed into 80 columns."""
-    console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 160))
+    """Standard output; tables in a file or a pipe are not squeezed into 80 columns.
+
+    Texts are said as they are: names and paths may have brackets and colons in them.
+    """
+    console = Console(markup=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(markup=False, emoji=False, width=max(console.width, 160))
+    return console
 
 
 def rich_table(

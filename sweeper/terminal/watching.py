@@ -165,16 +165,19 @@ def _head(look: Look) -> list[Text]:
     lines = [Text(text, "bold")]
     lines.append(Text(look.pulse.text, _LIFE_STYLES.get(look.pulse.life, "yellow")))
     if look.pulse.life.goes_on and (beat := look.pulse.heartbeat) and "packs_out" in beat:
+        if beat["unit"] != agenda.unit:  # `--probe-finished` counts what it probes
+            lines.append(Text(f"{beat['finished']:,} of {beat['total']:,} {beat['unit']} done"))
         lines.append(Text(_work(beat)))
     if speed := _speed(look):
         lines.append(Text(speed))
     counts = look.outcomes()
     if counts:
         lines.append(Text(", ".join(f"{count:,} {name}" for name, count in counts.items())))
-    for one in look.failures[:_CAUSES]:
-        lines.append(Text(f"{one.count:,} failed, such as {one.example}: {one.cause}", "red"))
-    if (more := len(look.failures) - _CAUSES) > 0:
-        lines.append(Text(f"and {more:,} more cause{'s' * (more > 1)} of failure", "red"))
+    for what, causes in {"failed": look.failures, "not probed": look.unprobed}.items():
+        for one in causes[:_CAUSES]:
+            lines.append(Text(f"{one.count:,} {what}, such as {one.example}: {one.cause}", "red"))
+        if (more := len(causes) - _CAUSES) > 0:
+            lines.append(Text(f"and {more:,} more cause{'s' * (more > 1)}: {what}", "red"))
     return lines
 
 

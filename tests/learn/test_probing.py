@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from sweeper.learn.probes.energy import heights
 from sweeper.learn.probes.irreps import irrep_indicators
 from sweeper.learn.probes.recorder import NAMES, Recorder
 from sweeper.learn.probes.stages import Stage, stage_labels, stage_starts
+from sweeper.learn.probing import Probing
 from sweeper.learn.train import evaluation_steps, train
 from sweeper.learn.two_layer import TwoLayerBatch
 from sweeper.spec.probes import Probes, StageThresholds
@@ -118,10 +120,53 @@ def test_probes_change_no_result(trial: Make) -> None:
         assert other.probed is not None
         assert other.wall_time_s > other.probed["probe_s"] > 0
         same = replace(
-            other, probed=None, wall_time_s=result.wall_time_s, setup_s=result.setup_s,
+            other, probed=None, probe_s=0.0, wall_time_s=result.wall_time_s, setup_s=result.setup_s,
             evaluation_s=result.evaluation_s, started_at=result.started_at,
         )  # fmt: skip
         assert same == result
+
+
+def test_a_probe_that_raises_loses_the_measurements_of_its_trial_and_nothing_else(
+    trial: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its first look, in the middle or at the end; alone and in a batch."""
+    pack = [small(trial), small(trial, learning_rate=0.02), small(trial, weight_decay=1e-3)]
+    probes = Probes(measure=["stages", "irreps", "algebra"], every=2)
+    plain, seen = trained(pack, None), trained(pack, probes)
+    bad = pack[1].fingerprint
+
+    def broken(name: str, after: int) -> None:
+        original = getattr(Probing, name)
+
+        def raises(self: Probing, *given: Any) -> object:  # noqa: ANN401
+            places = given[-2] if name == "_measure" else [given[0]]
+            if bad in [self._trials[i].fingerprint for i in places] and given[0] >= after:
+                raise FloatingPointError("no such angle")
+            return original(self, *given)
+
+        monkeypatch.setattr(Probing, name, raises)
+
+    for name, after in (("_measure", 1), ("_measure", 100), ("_probed", 0)):
+        for batch_size in (None, 3):
+            broken(name, after)
+            found = trained(pack, probes, batch_size)
+            with pytest.raises(FloatingPointError):
+                list(train([pack[1]], probes=probes, watch=lambda one, curve: None))
+            monkeypatch.undo()
+            lost = found[bad]
+            assert lost.probed is None
+            assert lost.probe_error is not None
+            assert lost.probe_error.strip().endswith("FloatingPointError: no such angle")
+            assert 0 < lost.probe_s < lost.wall_time_s
+            for one in pack:
+                result, other = found[one.fingerprint], plain[one.fingerprint]
+                assert (result.outcome, result.error) == (other.outcome, None)
+                if batch_size is None:
+                    assert result.curve == other.curve
+                if one is not pack[1]:
+                    known = seen[one.fingerprint].probed
+                    assert (result.probe_error, known is None) == (None, False)
+                    assert (result.probed or {})["step"] == (known or {})["step"]
 
 
 def test_a_batch_is_measured_as_its_trials_are_alone(trial: Make) -> None:

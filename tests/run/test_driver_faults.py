@@ -166,7 +166,7 @@ def test_a_killed_raylet_ends_the_run_with_a_reason(short: Path, note: Note, wat
         raylet.kill()
     said = process.communicate(timeout=60)[0]
     ended = time.monotonic() - start
-    assert process.returncode == 2, said
+    assert process.returncode == 3, said
     assert "Ray's process on this node, the raylet, is gone" in said
     assert "the log is " in said
     assert "Traceback" not in said
@@ -179,7 +179,7 @@ def test_a_killed_raylet_ends_the_run_with_a_reason(short: Path, note: Note, wat
     assert second.returncode == 0, said
     assert_whole(short)
     note(
-        f"SIGKILL of the raylet: exit code 2 after {ended:.0f} s",
+        f"SIGKILL of the raylet: exit code 3 after {ended:.0f} s",
         lost=0,
         repeated=f"{watched.repeated} of {watched.begun().total()}",
         seconds=f"{seconds:.1f}",
@@ -215,7 +215,7 @@ def title(process: psutil.Process) -> str:
 def test_the_death_of_a_worker_is_told_as_ray_tells_it(
     tmp_path: Path, told: str | None, reason: str
 ) -> None:
-    from sweeper.run.ray_tune import death_reason
+    from sweeper.run.feed import death_reason
 
     path = tmp_path / "error.txt"
     if told is not None:

@@ -22,7 +22,19 @@ from tests.run.sweeps import (
 def test_a_dry_run_writes_nothing(small_spec: Path, tmp_path: Path) -> None:
     said = called("run", small_spec, "--results", tmp_path / "results", "--dry-run").output
     assert "12 trials, 0 of them done" in said
+    words = ["run", small_spec, "--results", tmp_path / "results", "--max-trials", "5", "--dry-run"]
+    said = called(*words).output
+    assert "12 trials, 0 of them done; 1 packs for 5 of the other 12" in said
     assert not (tmp_path / "results").exists()
+
+
+def test_names_are_said_as_they_are(small_spec: Path, tmp_path: Path) -> None:
+    """Though some look like a style, the end of one, or a picture to those who print them."""
+    results = tmp_path / "[b]of :smile: [" / "]"
+    assert f"results are in {results}/small\n" in inline(small_spec, "--results", str(results))
+    small_spec.write_text(small_spec.read_text() + f"reuse: ['{results}/small']\n")
+    said = inline(small_spec, "--results", str(tmp_path / "other"))
+    assert f"12 records taken over from {results}/small\n" in said
 
 
 def test_bad_input_writes_nothing(small_spec: Path, tmp_path: Path) -> None:
@@ -63,7 +75,7 @@ def test_more_orders_run_only_what_is_new(small_spec: Path) -> None:
 
 
 def test_a_device_that_is_not_there_fails_no_trial(small_spec: Path) -> None:
-    said = inline(small_spec, "--device", "cuda:99", code=2)
+    said = inline(small_spec, "--device", "cuda:99", code=3)
     assert "no device cuda:99 here" in said
     assert "Traceback" not in said
     said = inline(small_spec, "--device", "tpu", code=2)

@@ -112,7 +112,7 @@ def test_workers_run_the_drivers_code_and_nodes_that_differ_are_named(
     (without / "sitecustomize.py").write_text("import sys; sys.modules['torch'] = None\n")
     nodes.add("node-b", other.parent)
     bad = [nodes.add("node-c", older), nodes.add("node-d", without)]
-    said = run(small_spec, "--address", nodes.address, code=2)
+    said = run(small_spec, "--address", nodes.address, code=3)
     assert "not all nodes of the cluster can run this sweep:\n" in said
     lines = [line for line in said.splitlines() if line.startswith("  ")]
     assert len(lines) == 2, said

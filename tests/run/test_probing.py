@@ -3,15 +3,19 @@
 import json
 import shutil
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from torch import Tensor
 
 from sweeper.learn import train as engine
+from sweeper.learn.probing import Probing
 from sweeper.learn.train import train
+from sweeper.run.probing_again import open_probing_again
 from sweeper.spec.probes import Probes
 from sweeper.spec.sweep import open_sweep
 from sweeper.spec.trial import trials
@@ -23,6 +27,7 @@ from sweeper.store.probes import (
     probes_table,
     record_columns,
 )
+from sweeper.store.records import Curve
 from sweeper.store.results import ResultsError, ResultsFolder
 from tests.commands import called
 from tests.run.sweeps import MEDIUM, inline, records, run, start, table, wait_for_records
@@ -187,6 +192,127 @@ def test_trials_that_fail_while_they_are_probed_are_told_and_keep_their_records(
     pd.testing.assert_frame_equal(records(small_spec), before)
     assert "12 trials run" in inline(small_spec, "--probe-finished")
     same(probes(small_spec), expected(small_spec))
+
+
+def test_a_trial_whose_probes_raise_keeps_its_record_and_is_probed_later(
+    probed_spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline(probed_spec, "--results", str(probed_spec.parent / "well"))
+    well = table(probed_spec, "well")
+    measure = Probing._measure
+
+    def broken(
+        self: Probing, step: int, weights: Tensor, places: list[int], curves: list[Curve]
+    ) -> None:
+        if self._trials[places[0]].n_train in {39, 48} and step >= 64:
+            raise FloatingPointError("no such angle")
+        measure(self, step, weights, places, curves)
+
+    planned = ["plan", probed_spec, "--results", probed_spec.parent / "results", "--no-calibration"]
+    with monkeypatch.context() as patched:
+        patched.setattr(Probing, "_measure", broken)
+        said = inline(probed_spec, code=1)
+    assert "12 of 12 done" in said
+    told = "the probes of 4 trials raised, whose records are whole: FloatingPointError: no such"
+    assert told in said
+    assert "the same command with --probe-finished measures them once that is mended" in said
+    found = records(probed_spec)
+    raised = found["probe_error"].notna()
+    assert raised.sum() == 4
+    own = [one.name for one in RECORD_COLUMNS]
+    pd.testing.assert_frame_equal(
+        table(probed_spec).drop(columns=own), well.drop(columns=own), check_exact=True
+    )
+    assert set(found.loc[raised, "probes"]) == {""}
+    assert (found.loc[raised, "probe_s"] > 0).all()
+    assert found.loc[raised, "irreps_covered"].isna().all()
+    assert probes(probed_spec).num_rows == 8
+    assert told in inline(probed_spec, code=1)  # until they are measured
+    assert json.loads(called(*planned, "--json").output)["unprobed"] == 4
+    folder = folder_of(probed_spec).path
+    shown = called("show", folder, found.index[raised][0]).output
+    assert "Traceback" in shown
+    assert "FloatingPointError: no such angle" in shown
+    look = json.loads(called("status", folder, "--json").output)
+    assert (look["failures"], [one["count"] for one in look["unprobed"]]) == ([], [4])
+    assert "4 not probed, such as " in called("status", folder).output
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Probing, "_measure", broken)
+        said = inline(probed_spec, "--probe-finished", code=1)
+    assert "4 trials run" in said
+    assert "8 of 12 trials with probes done" in said
+    assert "4 failed this time and have no probes, the first with: FloatingPointError: no" in said
+    assert "12 of 12 trials with probes done" in inline(probed_spec, "--probe-finished")
+    same(probes(probed_spec), expected(probed_spec))
+    pd.testing.assert_frame_equal(records(probed_spec), found)
+    said = inline(probed_spec)
+    assert "0 trials run" in said
+    assert "raised" not in said
+    assert json.loads(called("status", folder, "--json").output)["unprobed"] == []
+
+
+def test_the_status_of_a_run_that_probes_counts_what_it_probes(small_spec: Path) -> None:
+    small_spec.write_text(small_spec.read_text() + "probes: [stages]\n")
+    inline(small_spec)
+    small_spec.write_text(small_spec.read_text().replace("[stages]", "[stages, energy]"))
+    inline(small_spec, "--probe-finished", "--max-trials", "5")
+    folder = folder_of(small_spec)
+    run_id = (folder.latest_run() or {})["run_id"]
+    beat = (folder.state(run_id) or {}) | {"phase": "running"}
+    with folder.lock(f"run {run_id} of me"):
+        folder.write_state(run_id, beat | {"updated_at": datetime.now(UTC).isoformat()})
+        said = called("status", folder.path).output
+    assert "small: 12 of 12 trials done" in said
+    assert "5 of 12 trials with probes done" in said
+
+
+def test_a_dry_run_says_what_would_be_probed(small_spec: Path) -> None:
+    inline(small_spec)
+    small_spec.write_text(small_spec.read_text() + "probes: [stages]\n")
+    inline(small_spec, "--probe-finished", "--max-trials", "5")
+    before = sorted(Path(folder_of(small_spec).path).rglob("*"))
+    said = inline(small_spec, "--probe-finished", "--dry-run")
+    text = "12 trials have records, 5 of them all that these probes measure; "
+    assert f"{text}2 packs for the other 7, to train them again" in said
+    assert "about " in said
+    assert "have records but no probes" not in said
+    said = inline(small_spec, "--probe-finished", "--dry-run", "--max-trials", "3")
+    assert f"{text}1 packs for 3 of the other 7, to train them again" in said
+    assert sorted(Path(folder_of(small_spec).path).rglob("*")) == before
+    inline(small_spec, "--probe-finished")
+    said = inline(small_spec, "--probe-finished", "--dry-run")
+    assert "12 trials have records, 12 of them all that these probes measure; 0 packs" in said
+
+
+def test_a_dry_run_knows_records_that_would_be_taken_over_before_they_are_probed(
+    small_spec: Path,
+) -> None:
+    away = small_spec.parent / "away"
+    inline(small_spec, "--results", str(away))
+    small_spec.write_text(small_spec.read_text() + f"probes: [stages]\nreuse: ['{away}/small']\n")
+    said = inline(small_spec, "--probe-finished", "--dry-run")
+    assert "12 trials have records, 0 of them all" in said
+    plain = small_spec.read_text()
+    small_spec.write_text(plain.partition("reuse")[0])
+    inline(small_spec, "--results", str(away), "--probe-finished")
+    small_spec.write_text(plain)
+    said = inline(small_spec, "--probe-finished", "--dry-run")
+    assert "12 trials have records, 12 of them all" in said
+
+
+def test_the_forecast_of_probing_again_goes_by_the_steps_of_the_records(small_spec: Path) -> None:
+    text = small_spec.read_text().replace("max_steps: 150", "max_steps: 600")
+    small_spec.write_text(text + "probes: [stages]\n")
+    plain = small_spec.with_name("plain") / "small.yaml"
+    plain.parent.mkdir()
+    plain.write_text(text)
+    inline(plain, "--results", str(small_spec.parent / "results"))
+    again = open_probing_again(open_sweep(small_spec), folder_of(small_spec))
+    known = records(small_spec)["final_step"]
+    assert len(set(known)) > 1
+    some = again.plan.take([7, 2, 11])
+    assert list(again.steps_of(some)) == known[some["fingerprint"].to_pylist()].tolist()
 
 
 def test_records_are_taken_over_with_their_probes(probed_spec: Path) -> None:

@@ -91,6 +91,30 @@ def test_a_trial_that_fails_again_keeps_its_latest_error(
     assert status(small_spec)["finished"] == 12
 
 
+def test_budgeted_retries_get_to_all_failed_trials_in_turn(
+    small_spec: Path, room: Callable[[set[int]], None]
+) -> None:
+    """Those that never failed first, then those whose failure is the oldest; none is left out."""
+    room(FAILING)
+    inline(small_spec, "--max-trials", "8", code=1)
+    first = records(small_spec)
+    assert (len(first), (first["outcome"] == "failed").sum()) == (8, 2)
+    inline(small_spec, "--retry-failed", "--max-trials", "4", code=1)
+    found = records(small_spec)
+    assert (len(found), (found["outcome"] == "failed").sum()) == (12, 4)
+    pd.testing.assert_frame_equal(found.loc[first.index], first)
+    tried: list[set[str]] = []
+    for _ in range(4):
+        known = set(records(small_spec)["run_id"])
+        inline(small_spec, "--retry-failed", "--max-trials", "2", code=1)
+        found = records(small_spec)
+        assert (found["outcome"] == "failed").sum() == 4
+        tried.append(set(found.index[~found["run_id"].isin(known)]))
+    assert [len(some) for some in tried] == [2, 2, 2, 2]
+    assert tried[:2] == tried[2:]
+    assert tried[0].isdisjoint(tried[1])
+
+
 def test_a_trial_that_failed_here_is_taken_over_where_it_did_not(
     small_spec: Path, room: Callable[[set[int]], None]
 ) -> None:
@@ -119,3 +143,24 @@ def test_a_search_tries_failed_trials_again(
     said = inline(path, "--retry-failed", code=1)
     assert "1 of 1 thresholds done" in said
     assert {"memorized", "unresolved"} <= set(records(path)["outcome"])  # it tries what it needs
+
+
+def test_budgeted_retries_of_a_search_get_to_all_its_cells_in_turn(
+    tmp_path: Path, room: Callable[[set[int]], None]
+) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text(
+        "name: sweep\naxes: {M: [7, 11, 13], n_train: {times_m_log_m: [1.8, 2.4]}, "
+        "hidden_size: 32, learning_rate: 0.01, weight_decay: 0.0002, max_steps: 20}\n"
+        "design: boundary\n"
+    )
+    room(set(range(169)))
+    inline(path, code=1)
+    tried = []
+    for _ in range(6):
+        known = set(records(path)["run_id"])
+        inline(path, "--retry-failed", "--max-trials", "1", code=1)
+        found = records(path)
+        tried += found.loc[~found["run_id"].isin(known), "group"].tolist()
+    assert sorted(tried[:3]) == ["Z11", "Z13", "Z7"]
+    assert tried[3:] == tried[:3]

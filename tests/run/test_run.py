@@ -161,22 +161,43 @@ def test_workers_that_cannot_start_end_the_run_and_fail_no_trial(
         "import sys\n"
         "if any('default_worker' in part for part in sys.orig_argv): sys.modules['torch'] = None\n"
     )
-    said = run(small_spec, code=2, PYTHONPATH=before_others(tmp_path))
-    assert "6 workers in a row ended before they could train" in said
+    said = run(small_spec, code=3, PYTHONPATH=before_others(tmp_path))
+    assert "6 workers in a row ended before they could train, the last one because " in said
+    assert "ModuleNotFoundError: import of torch halted; None in sys.modules" in said
     assert "the log is " in said
     assert len(records(small_spec)) == 0
 
 
 def test_the_address_of_no_cluster_is_refused(small_spec: Path) -> None:
-    def refusal(address: str) -> str:
-        return called("run", small_spec, "--address", address, code=2).output
+    results = small_spec.parent / "results"
 
-    said = refusal("127.0.0.1:1")
+    def refusal(address: str, code: int = 2, command: str = "run") -> str:
+        words = [command, small_spec, "--results", results, "--address", address]
+        return called(*words, code=code).output
+
+    for command in ("run", "plan"):
+        for wrong in ("nowhere", "http://127.0.0.1:8265", ":6379", "head:"):
+            said = refusal(wrong, command=command)
+            assert f"'{wrong}' is no address of a Ray cluster; it should be HOST:PORT" in said
+        assert "Ray Client" in refusal("ray://127.0.0.1:10001", command=command)
+    assert not results.exists()
+    said = refusal("127.0.0.1:1", code=3)  # it could be one
     assert "no Ray cluster at 127.0.0.1:1" in said
     assert "Traceback" not in said
-    said = refusal("nowhere")
-    assert "'nowhere' is no address of a Ray cluster; it should be HOST:PORT" in said
-    assert "Ray Client" in refusal("ray://127.0.0.1:10001")
+
+
+def test_a_ray_that_does_not_start_is_an_executors_failure(
+    small_spec: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray raises no narrower kind of exception where a node does not come up."""
+
+    def timed_out(**given: object) -> None:
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr("ray.init", timed_out)
+    said = called("run", small_spec, "--results", small_spec.parent / "results", code=3).output
+    assert "Ray does not start here: The current node timed out during startup.\n" in said
+    assert "the log is " in said
 
 
 # ------------------------------------------------------------------ a cluster that others started
@@ -200,5 +221,5 @@ def test_a_running_cluster_gives_the_table_of_one_process(small_spec: Path, clus
 
 def test_a_worker_that_fits_on_no_node_is_refused(small_spec: Path, cluster: str) -> None:
     small_spec.write_text(small_spec.read_text() + "resources: {cpus_per_worker: 3}\n")
-    said = run(small_spec, "--address", cluster, code=2, **NO_TOKEN)
+    said = run(small_spec, "--address", cluster, code=3, **NO_TOKEN)
     assert "should get 3 CPUs and 0 GPUs on one node; the nodes have 2 CPUs and 0 GPUs" in said

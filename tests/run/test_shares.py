@@ -136,7 +136,7 @@ def test_packs_share_a_card_as_far_as_their_memory_allows(tmp_path: Path, one_gp
 def test_a_card_whose_memory_nobody_knows_is_asked_for(tmp_path: Path, one_gpu: str) -> None:
     spec = tmp_path / "shared.yaml"
     spec.write_text(SHARED.replace("gpu_memory_gb: 2.0, ", ""))
-    said = run(spec, "--address", one_gpu, code=2, **NO_TOKEN)
+    said = run(spec, "--address", one_gpu, code=3, **NO_TOKEN)
     assert "gpus_per_worker: auto needs the memory of the cards, and torch sees none on " in said
     assert "gpu_memory_gb can say it" in said
     assert not len(records(spec))

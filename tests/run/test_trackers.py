@@ -218,7 +218,7 @@ def test_trackers_that_fail_cost_a_line_and_no_record(tmp_path: Path) -> None:
 
 def test_a_missing_package_is_told_before_anything_runs(tmp_path: Path) -> None:
     path = hide(tmp_path, "mlflow", "wandb")
-    said = run(tmp_path, "{tensorboard, mlflow, wandb}", code=2, PYTHONPATH=path)
+    said = run(tmp_path, "{tensorboard, mlflow, wandb}", code=3, PYTHONPATH=path)
     assert said == (
         "the spec's trackers name mlflow and wandb, for which packages are missing: "
         "pip install mlflow-skinny wandb\n"

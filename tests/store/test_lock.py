@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow.fs as pafs
 import pytest
 
-from sweeper.store.lock import Claim
+from sweeper.store.lock import Claim, at_work
 from sweeper.store.results import ResultsError, ResultsFolder
 
 BEAT, SILENT = 0.05, 0.6
@@ -72,6 +72,33 @@ def test_a_second_driver_is_refused_soon(tmp_path: Path) -> None:
     assert not list((tmp_path / "lock").iterdir())
     with claim(tmp_path, "run 3"):
         pass
+
+
+def looked(folder: Path, said: list[str]) -> str | None:
+    return at_work(pafs.LocalFileSystem(), str(folder), said.append, beat_s=BEAT, silent_s=SILENT)
+
+
+def test_who_only_looks_is_told_of_a_live_driver_soon_and_writes_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    with claim(tmp_path, "run 1 of me"):
+        start = time.monotonic()
+        assert looked(tmp_path, said) == "run 1 of me"
+        assert time.monotonic() - start < SILENT
+        assert [path.suffix for path in (tmp_path / "lock").iterdir()] == [".claim"]
+    assert said == ["waiting to see whether run 1 of me lives"]
+    assert looked(tmp_path, said) is None
+    assert len(said) == 1
+
+
+def test_who_only_looks_takes_a_silent_claim_for_a_dead_drivers(tmp_path: Path) -> None:
+    with held_elsewhere(tmp_path) as holder:
+        holder.kill()
+        holder.wait()
+        before = {path: path.read_bytes() for path in (tmp_path / "lock").iterdir()}
+        start = time.monotonic()
+        assert looked(tmp_path, []) is None
+        assert time.monotonic() - start >= SILENT
+        assert {path: path.read_bytes() for path in (tmp_path / "lock").iterdir()} == before
 
 
 def test_a_killed_drivers_claim_is_free_when_it_was_silent_long_enough(tmp_path: Path) -> None:

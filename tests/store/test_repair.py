@@ -1,5 +1,7 @@
 """What is broken is found, named and set aside; what is whole stays, and nothing is deleted."""
 
+import errno
+import fcntl
 import json
 import random
 from collections.abc import Callable
@@ -12,6 +14,7 @@ from sweeper.spec.trial import Trial
 from sweeper.store.records import RECORD_SCHEMA, SCHEMA_VERSION
 from sweeper.store.repair import diagnose, repair
 from sweeper.store.results import ResultsError, ResultsFolder
+from sweeper.store.shards import Shard
 from tests.commands import called
 from tests.store.test_results import finished, write
 
@@ -134,6 +137,33 @@ def test_leftovers_of_an_interrupted_write_are_deleted(three: ResultsFolder) -> 
     assert diagnose(three).well
 
 
+def test_files_of_others_that_look_like_leftovers_stay(three: ResultsFolder) -> None:
+    """A lock deletes what an interrupted write of sweeper left, as repair tells it, no more."""
+    path = Path(three.path)
+    own = ["records/.d.parquet.18a.tmp", "specs/1f/.mine.py.18a.tmp", "specs/.1f.yaml.18a.tmp"]
+    foreign = ["trackers/.upload.18a.tmp", "notes/.draft.md.18a.tmp", "records/.swp.tmp"]
+    for name in [*own, *foreign]:
+        (path / name).parent.mkdir(exist_ok=True, parents=True)
+        (path / name).write_bytes(b"half")
+    assert diagnose(three).leftovers == sorted(own)
+    with three.lock("me"):
+        pass
+    assert [(path / name).exists() for name in own] == [False] * 3
+    assert [(path / name).exists() for name in foreign] == [True] * 3
+    assert diagnose(three).well
+
+
+def test_what_is_no_results_folder_is_left_alone(tmp_path: Path) -> None:
+    """Such as the folder of all sweeps, or a home."""
+    (tmp_path / "sweep" / "records").mkdir(parents=True)
+    (tmp_path / "sweep" / ".mine.18a.tmp").write_bytes(b"")
+    before = sorted(tmp_path.rglob("*"))
+    for words in ([], ["--apply"]):
+        said = called("repair", tmp_path, *words, code=2).output
+        assert said == f"{tmp_path}: no results of a sweep, which have a folder records or runs\n"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]"])
 def test_a_broken_description_of_a_run_is_set_aside(three: ResultsFolder, content: bytes) -> None:
     (Path(three.path) / "runs" / "b.json").write_bytes(content)
@@ -163,6 +193,66 @@ def test_a_folder_that_a_driver_holds_is_refused(three: ResultsFolder) -> None:
             said = called("repair", three.path, *words, code=2).output
             assert said == f"{three.path}: in use by run 1 of me; repair it when that has ended\n"
     assert everything(Path(three.path)) == before
+
+
+def test_a_folder_without_locks_that_a_driver_claims_is_refused(
+    three: ResultsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on an object store: the driver is seen by its beats, and the look leaves nothing."""
+
+    def no_locks(file: object, kind: int) -> None:
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with three.lock("run 1 of me") as check:
+        for words in ([], ["--apply"]):
+            said = called("repair", three.path, *words, code=2)
+            assert said.stderr == (
+                "waiting to see whether run 1 of me lives\n"
+                f"{three.path}: in use by run 1 of me; repair it when that has ended\n"
+            )
+        check()
+        assert len(list((Path(three.path) / "lock").iterdir())) == 1
+
+
+def test_a_run_that_begins_while_a_folder_is_looked_at_is_told(
+    three: ResultsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it is just writing would look broken."""
+    read = ResultsFolder.shard_file
+
+    def begun(folder: ResultsFolder, kind: str, name: str) -> object:
+        folder.write_run("b", {"run_id": "b"})
+        return read(folder, kind, name)
+
+    monkeypatch.setattr(ResultsFolder, "shard_file", begun)
+    said = called("repair", three.path, code=2).output
+    assert said == f"{three.path}: a run began meanwhile; look again when that has ended\n"
+
+
+@pytest.mark.parametrize("moved", [["curves"], ["curves", "records"]])
+def test_what_a_killed_compaction_leaves_is_no_damage(
+    tmp_path: Path, trial: Make, moved: list[str]
+) -> None:
+    """Before its commit the new file goes, after it the old ones; a look says what --apply does."""
+    folder = ResultsFolder.at(tmp_path / "sweep")
+    run = "20260101T000000-123456"
+    for i in range(2):
+        write(folder, f"{run}-{i:06}", [trial(seed=i)])
+    before = everything(tmp_path / "sweep")
+    folder.compact([Shard(run, i, i) for i in range(2)])
+    after = everything(tmp_path / "sweep")
+    left = before | {name: after[name] for name in after if name.partition("/")[0] in moved}
+    for name in before | after:
+        (tmp_path / "sweep" / name).unlink(missing_ok=True)
+        if name in left:
+            (tmp_path / "sweep" / name).write_bytes(left[name])
+    found = diagnose(folder)
+    assert found.findings == []
+    whole, parts = set(after) - set(before), set(before) - set(after)
+    assert set(found.leftovers) == (parts if "records" in moved else whole & set(left))
+    assert repair(folder, "me") == (found, None)
+    assert everything(tmp_path / "sweep") == (after if "records" in moved else before)
 
 
 def test_no_folder_is_refused_and_not_made(tmp_path: Path) -> None:

@@ -137,7 +137,8 @@ def law_table(fits: list[LawFit]) -> Table:
         fits: As `fit_laws` gives them.
     """
     columns = [
-        "setting", "law", "groups", "M", "β (scatter)", "β (with the grid)", "n* at M*", "γ",
+        "setting", "law", "groups", "M", "β (scatter)", "β (with the grid)", "n* at M*",
+        "γ (with the grid)",
         "residual sd", "AICc", "status",
     ]  # fmt: skip
     return Table(columns, [_law_row(fit) for fit in fits])
@@ -282,7 +283,7 @@ def _law_row(fit: LawFit) -> list[str]:
         span(law.beta),
         span(law.quoted_beta),
         f"{law.n_star.value:.1f} at {law.order_star:.1f}",
-        span(law.gamma) if law.gamma else "–",
+        span(law.quoted_gamma) if law.quoted_gamma else "–",
         f"{100 * law.residual_sd:.1f} %",
         _number(law.aicc, ".1f"),
         _code(fit.status),

@@ -56,23 +56,12 @@ def profile(x: Array, log_n_c: Array, linear: Array, level: float) -> Profile:
         level: Of the interval; F is its quantile on (1, dof) degrees of freedom.
     """
     dof = len(x) - linear.shape[1] - 1
-    # 1 + (β − 1)x stays positive on all groups inside these bounds, and RSS grows towards both.
-    bounds = 1 - 1 / x.max(), 1 - 1 / x.min()
-    margin = _EDGE * (bounds[1] - bounds[0])
-    first, last = bounds[0] + margin, bounds[1] - margin
+    first, last = _bounds(x)
+    beta = best(x, log_n_c, linear)
+    cutoff = _rss(beta, x, log_n_c, linear) * (1 + stats.f.ppf(level, 1, dof) / dof)
 
-    def rss(beta: float) -> float:
-        left = log_n_c - shape(x, beta)
-        fitted = linear @ np.linalg.lstsq(linear, left)[0]
-        return float(np.sum((left - fitted) ** 2))
-
-    grid = np.linspace(first, last, 101)
-    best = int(np.argmin([rss(beta) for beta in grid]))
-    around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    beta = float(
-        optimize.minimize_scalar(rss, bounds=around, method="bounded", options={"xatol": 1e-10}).x
-    )
-    cutoff = rss(beta) * (1 + stats.f.ppf(level, 1, dof) / dof)
+    def rss(value: float) -> float:
+        return _rss(value, x, log_n_c, linear)
 
     def end(edge: float, beyond: float) -> float:
         if rss(edge) <= cutoff:
@@ -80,3 +69,35 @@ def profile(x: Array, log_n_c: Array, linear: Array, level: float) -> Profile:
         return float(optimize.brentq(lambda value: rss(value) - cutoff, beta, edge))
 
     return Profile(beta, end(first, -np.inf), end(last, np.inf))
+
+
+def best(x: Array, log_n_c: Array, linear: Array) -> float:
+    """β of least squares.
+
+    Args:
+        x: (groups,) ln(M/M*), of both signs.
+        log_n_c: (groups,) log of thresholds in pairs.
+        linear: (groups, parameters − 1) the design of the parameters other than β.
+    """
+
+    def rss(beta: float) -> float:
+        return _rss(beta, x, log_n_c, linear)
+
+    grid = np.linspace(*_bounds(x), 101)
+    least = int(np.argmin([rss(beta) for beta in grid]))
+    around = grid[max(least - 1, 0)], grid[min(least + 1, len(grid) - 1)]
+    found = optimize.minimize_scalar(rss, bounds=around, method="bounded", options={"xatol": 1e-10})
+    return float(found.x)
+
+
+def _bounds(x: Array) -> tuple[float, float]:
+    """Inside these 1 + (β − 1)x stays positive on all groups, and RSS grows towards both."""
+    low, high = 1 - 1 / x.max(), 1 - 1 / x.min()
+    margin = _EDGE * (high - low)
+    return low + margin, high - margin
+
+
+def _rss(beta: float, x: Array, log_n_c: Array, linear: Array) -> float:
+    left = log_n_c - shape(x, beta)
+    fitted = linear @ np.linalg.lstsq(linear, left)[0]
+    return float(np.sum((left - fitted) ** 2))

@@ -18,13 +18,14 @@ def span(estimate: Estimate) -> str:
 
 
 def rival_exponents(law: Law) -> dict[str, float]:
-    """The laws that β is held against, in words, each with its local exponent at M*."""
-    return {
-        "n ∝ M": 1.0,
-        f"M log M (local exponent {law.m_log_m_beta:.2f})": law.m_log_m_beta,
-        "M^(5/3)": 5 / 3,
-        "M² (a constant fraction)": 2.0,
+    """The laws that β is held against, in words, each with the β that it would have here."""
+    beta = f"{law.m_log_m_beta:.2f}"
+    like = f"local exponent {beta}" if law.form is Form.THEOREM_4 else f"here M^{beta}"
+    words = {
+        "M log M": f"M log M ({like})",
+        "M²": "M² (a constant fraction)",
     }
+    return {words.get(name, name): beta for name, beta in law.rival_betas.items()}
 
 
 def listed(names: list[str]) -> str:
@@ -67,8 +68,8 @@ def verdict(fit: LawFit, check: HorizonCheck | None = None) -> str:
             f"The thresholds bend {bend} from this law (x² coefficient {span(law.curvature)}):"
             " β is a mean over these orders, not an exponent that will carry on."
         )
-    if law.gamma:
-        sentences.append(f"They go with d to the power {span(law.gamma)}; Theorem 4 has 2.")
+    if law.quoted_gamma:
+        sentences.append(f"They go with d to the power {span(law.quoted_gamma)}; Theorem 4 has 2.")
     if fit.dropped:
         sentences.append(f"Left out: {'; '.join(fit.dropped)}.")
     return " ".join(sentences)
@@ -196,7 +197,7 @@ def dims_words(fits: Mapping[Dim, LawFit], checks: Mapping[Dim, HorizonCheck]) -
         if fit.law is None:
             parts.append(f"With {dim_words(dim)}: no law, because {fit.status}.")
             continue
-        gamma = f", γ = {span(fit.law.gamma)}" if fit.law.gamma else ""
+        gamma = f", γ = {span(fit.law.quoted_gamma)}" if fit.law.quoted_gamma else ""
         stable = checks[dim].status is HorizonStatus.STABLE
         moves = "" if stable else ", which is no verdict: β moves with the horizon, or may"
         parts.append(

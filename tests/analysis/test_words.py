@@ -67,7 +67,7 @@ def test_without_a_horizon_check_the_verdict_says_so(m_log_m: pd.DataFrame) -> N
 def test_laws_that_cannot_be_told_apart_are_listed_with_what_to_add(cells: MakeFrame) -> None:
     text = verdict(fit_law(cells(ORDERS, 9.0 * ORDERS**1.2, width=0.4)))
     assert (
-        "Consistent with n ∝ M and M log M (local exponent 1.25), which is no proof of it."
+        "Consistent with n ∝ M and M log M (here M^1.25), which is no proof of it."
         " Not with M^(5/3) and M² (a constant fraction). To tell these apart, add orders at both"
         " ends of the range and space n_train more finely about the thresholds; more seeds help"
         " little."

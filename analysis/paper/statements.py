@@ -8,9 +8,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+SIGNIFICANT = 0.05
+"""From which p on nothing is said."""
+
+RULES = (
+    "Each statement has a test of its own at 5 %, so that of twenty about one is misjudged by"
+    " chance alone. It agrees where ours is what the paper says and the test rejects what stands"
+    " against it: that is consistency in our setting, no proof, and where all that is known is"
+    " that a value was not rejected, the interval says how far off it may be. It disagrees where"
+    " the test finds the contrary. Else it cannot be told: no effect is seen, seeds are too few,"
+    " or an exponent still moves with the horizon. Seeds of an order are the units, never runs."
+    " Limits are ours where the papers give none; the statistics name them"
+)
+"""What the verdicts mean, for whoever shows them."""
+
 
 class Agreement(StrEnum):
-    """How our numbers stand to a statement."""
+    """How our numbers stand to a statement; RULES says what each takes."""
 
     AGREES = "agrees"
     DISAGREES = "disagrees"
@@ -74,20 +88,6 @@ def mean_of(values: ArrayLike, logarithms: bool = False) -> Mean:
     return Mean(centre, low, high, count)
 
 
-def ratio_of(logs: ArrayLike, others: ArrayLike) -> Mean:
-    """Geometric mean of some values over that of others, independent of them, by Welch's interval.
-
-    Args:
-        logs: Logarithms, two at least.
-        others: As many or not, two at least.
-    """
-    found = stats.ttest_ind(logs, others, equal_var=False)
-    interval = found.confidence_interval(0.95)
-    centre = np.asarray(logs, float).mean() - np.asarray(others, float).mean()
-    low, value, high = np.exp([interval.low, centre, interval.high]).tolist()
-    return Mean(value, low, high, np.size(logs) + np.size(others))
-
-
 def compared(mean: Mean, with_value: float, above: bool) -> Agreement:
     """Whether a mean lies on the stated side of a value, beyond its interval.
 
@@ -107,3 +107,8 @@ def compared(mean: Mean, with_value: float, above: bool) -> Agreement:
 def counted(flags: Sequence[bool]) -> str:
     """How many of all, as text has it."""
     return f"{sum(flags)} of {len(flags)}"
+
+
+def counted_as(number: int, name: str) -> str:
+    """So many of something, as text has it."""
+    return f"{number} {name}{'s' * (number != 1)}"

@@ -184,7 +184,7 @@ def covariate_table(fit: CovariateFit) -> Table:
         slope = fit.slopes[name]
         power = [f"{slope.value:.3f}", f"{slope.low:.3f} to {slope.high:.3f}"]
         rows.append([name.replace("_", " "), *power, f"{mean:.3g}", *fitted])
-    columns = ["covariate", "power", "95 %", "mean", "groups", "settings", "misfit"]
+    columns = ["covariate", "power", "95 % (with the grid)", "mean", "groups", "settings", "misfit"]
     return Table(columns, rows)
 
 

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from analysis.censored import CensoredFit
 from analysis.covariates import CovariateFit
 from analysis.dims import Dim
@@ -108,13 +110,21 @@ def censored_words(fit: CensoredFit) -> str:
 
 def scatter_words(scatter: SeedScatter) -> str:
     """What of the scatter comes from the split and what from the initial weights; or nothing."""
-    if scatter.split_sd is None or scatter.init_sd is None or scatter.residual_sd is None:
+    if scatter.half_width is None:
         return ""
+    seen = f"brackets leave ±{100 * scatter.half_width:.1f} %"
+    count = f"{len(scatter.groups)} group{'s' * (len(scatter.groups) != 1)}"
+    if scatter.split_sd is None or scatter.init_sd is None or scatter.residual_sd is None:
+        return f"{scatter.setting}: {scatter.status} ({count}, {seen})."
+
+    def tested(p: float | None) -> str:
+        return "no p, for nothing is left to test it against" if p is None else f"p = {p:.3f}"
+
     return (
         f"{scatter.setting}: n_c scatters by {100 * scatter.split_sd:.1f} % from split to split"
-        f" (p = {scatter.split_p:.3f}), by {100 * scatter.init_sd:.1f} % with the initial weights"
-        f" (p = {scatter.init_p:.3f}), and by {100 * scatter.residual_sd:.1f} % beside them"
-        f" ({len(scatter.groups)} groups)."
+        f" ({tested(scatter.split_p)}), by {100 * scatter.init_sd:.1f} % with the initial weights"
+        f" ({tested(scatter.init_p)}), and by {100 * scatter.residual_sd:.1f} % beside them"
+        f" ({count}, {seen})."
     )
 
 
@@ -171,7 +181,11 @@ def covariate_words(fit: CovariateFit) -> str:
     sentences = [f"{fit.setting}: n_c goes with {listed(powers)}."]
     if flat:
         sentences.append(f"That it does not depend on the {listed(flat)} is possible.")
-    sentences.append(f"Beside these powers the settings differ by {100 * fit.misfit:.1f} % of n_c.")
+    if np.isnan(fit.misfit):
+        sentences.append("Whether powers fit cannot be seen: no group has a setting to spare.")
+    else:
+        misfit = f"{100 * fit.misfit:.1f} % of n_c"
+        sentences.append(f"Beside these powers the settings differ by {misfit}.")
     if fit.dropped:
         sentences.append(f"Left out: {'; '.join(fit.dropped)}.")
     return " ".join(sentences)

@@ -93,8 +93,16 @@ def _scatter(setting: str, cells: pd.DataFrame) -> SeedScatter:
     if not squares.any():
         return SeedScatter(setting, SeedStatus.GRID, tuple(tables), half_width=half_width)
     apart = np.maximum(squares[:2] - squares[2], 0) / repeats
-    sds = np.sqrt([*apart, squares[2]]).tolist()
-    scatter = SeedScatter(setting, SeedStatus.OK, tuple(tables), *sds, half_width=half_width)
+    split, init, rest = np.sqrt([*apart, squares[2]]).tolist()
+    scatter = SeedScatter(
+        setting,
+        SeedStatus.OK,
+        tuple(tables),
+        split_sd=split,
+        init_sd=init,
+        residual_sd=rest,
+        half_width=half_width,
+    )
     if squares[2] == 0:
         return scatter
     split_p, init_p = stats.f.sf(squares[:2] / squares[2], dofs[:2], dofs[2]).tolist()

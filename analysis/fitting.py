@@ -133,7 +133,13 @@ def _fit(thresholds: pd.DataFrame, form: Form) -> LawFit:
     means = group_means(thresholds)
     groups = means.table
     fit = LawFit(
-        form, means.setting, FitStatus.TOO_FEW_GROUPS, groups, means.dropped, means.horizon_steps
+        form,
+        means.setting,
+        FitStatus.TOO_FEW_GROUPS,
+        groups,
+        means.dropped,
+        means.horizon_steps,
+        violations=means.violations,
     )
     orders, dims = (groups[name].to_numpy(float) for name in ("group_order", "irrep_dim"))
     n_parameters = 3 if len(np.unique(dims)) > 1 else 2

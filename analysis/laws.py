@@ -187,6 +187,7 @@ class LawFit(Framed):
         dropped: The groups left out, each with its reason.
         horizon_steps: Smallest and largest horizon of the cells, in steps.
         law: The numbers, or None.
+        violations: Share of the runs of these groups on the wrong side of their cells' cuts.
     """
 
     form: Form
@@ -196,6 +197,7 @@ class LawFit(Framed):
     dropped: tuple[str, ...]
     horizon_steps: tuple[int, int]
     law: Law | None = None
+    violations: float = 0.0
     _brief = ("parameter", "estimate", "low", "high", "low_with_grid", "high_with_grid")
 
     @property

@@ -13,6 +13,9 @@ from analysis.laws import Estimate, FitStatus, Form, Law, LawFit, constants
 from analysis.limits import Limit
 from analysis.seeds import SeedScatter
 
+UNSHARP = 0.05
+"""Share of runs on the wrong side of their thresholds from which on words say so."""
+
 
 def span(estimate: Estimate) -> str:
     """The number and the ends of its interval, to two decimals."""
@@ -72,6 +75,11 @@ def verdict(fit: LawFit, check: HorizonCheck | None = None) -> str:
         )
     if law.quoted_gamma:
         sentences.append(f"They go with d to the power {span(law.quoted_gamma)}; Theorem 4 has 2.")
+    if fit.violations > UNSHARP:
+        sentences.append(
+            f"{100 * fit.violations:.0f} % of the runs lie on the wrong side of their thresholds,"
+            " which are less sharp than their brackets."
+        )
     if fit.dropped:
         sentences.append(f"Left out: {'; '.join(fit.dropped)}.")
     return " ".join(sentences)

@@ -100,6 +100,17 @@ def test_bends_irrep_dimensions_and_dropped_groups_are_mentioned(cells: MakeFram
     )
 
 
+def test_runs_on_the_wrong_side_are_told_with_the_law(m_log_m: pd.DataFrame) -> None:
+    few = verdict(fit_law(m_log_m.assign(n_runs=50, violations=1)))
+    many = verdict(fit_law(m_log_m.assign(n_runs=20, violations=[0, 4, 6, 2, 6, 4, 6])))
+    said = (
+        "20 % of the runs lie on the wrong side of their thresholds, which are less sharp than"
+        " their brackets."
+    )
+    assert said in many
+    assert "wrong side" not in few
+
+
 # ---------------------------------------------------------------- plain values and tables
 
 

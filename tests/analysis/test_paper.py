@@ -417,6 +417,19 @@ def test_energies_are_compared_at_one_n(trial: Make, records: Records) -> None:
     assert energy.agreement is Agreement.DISAGREES
 
 
+def test_energies_of_different_n_are_not_compared(trial: Make, records: Records) -> None:
+    """Energy falls with n, so memorizing at fewer pairs says nothing of memorizing."""
+    runs = [trial(23, n, seed) for n in (170, 200) for seed in range(4)]
+    found = records(runs, lambda *_: 800)
+    few = found["n_train"] == 170
+    found.loc[few, "outcome"] = "memorized"
+    heights = np.where(few, 1.1, 0.6) * (1 + 0.02 * found["init_seed"])
+    probes = pd.DataFrame({"fingerprint": found["fingerprint"], "step": 800, "height": heights})
+    energy, _ = judge_energy(Numbers(found, probes=probes))
+    why = "both are needed at one n, of one seed"
+    assert (energy.agreement, energy.why) == (Agreement.OPEN, why)
+
+
 @pytest.mark.parametrize("vanishes", [True, False])
 def test_a_vanishing_gradient_is_seen(vanishes: bool, trial: Make, records: Records) -> None:
     runs = [trial(23, 190, seed, weight_decay=decay) for decay in (0.0, 2e-4) for seed in range(4)]

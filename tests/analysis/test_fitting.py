@@ -304,7 +304,7 @@ def test_exact_rivals_have_the_exponent_that_they_are_held_to(cells: MakeFrame, 
 @pytest.mark.parametrize("form", Form)
 def test_m_log_m_is_kept_as_often_as_its_interval_says(cells: MakeFrame, form: Form) -> None:
     rng = np.random.default_rng(3)
-    orders, kept, sweeps = np.arange(11, 98, 4), 0, 300
+    orders, kept, sweeps = np.arange(11, 98, 4), 0, 150
     for _ in range(sweeps):
         n_c = 2.7 * orders * np.log(orders) * np.exp(rng.normal(0, 0.02, len(orders)))
         law = fit_law(cells(orders, n_c), form).law

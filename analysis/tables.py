@@ -151,7 +151,8 @@ def rivals_table(rivals: pd.DataFrame) -> Table:
         rivals: As `compare_laws` gives them.
     """
     columns = [
-        "law", "parameters", "residual sd", "ΔAICc", "error on the largest, held out",
+        "law", "parameters", "residual sd", "ΔAICc (scatter)",
+        "error on the largest, held out",
         "tested in", "p (scatter)", "p (with the grid)",
     ]  # fmt: skip
     return Table(

@@ -106,7 +106,7 @@ FIGURES = (
     PaperFigure(
         "figure14", "Figures 14 and 15: zero-init of V", LI2, "figure14",
         "M 41, 89, 127, K 1024, lr 5e-3, weight decay 5e-5, square, MSE",
-        "M 41, 89, 60 and 80 % of the pairs, 2,000 steps, 3 seeds",
+        "M 41, 89, 60 and 80 % of the pairs, 1,000 steps, 3 seeds",
         trainings.draw_zero_init, trainings.judge_zero_init, trainings.SHOWN,
     ),
     PaperFigure(

@@ -10,7 +10,7 @@ from scipy import stats
 
 from analysis.brackets import BracketStatus
 from analysis.horizon import HorizonCheck, HorizonStatus
-from analysis.laws import LEVEL, Array, FitStatus, Law, LawFit
+from analysis.laws import LEVEL, LOG_RIVALS, Array, FitStatus, Law, LawFit
 from analysis.words import listed, rival_exponents, span
 from sweeper.tasks.catalogue import of_dim
 
@@ -77,8 +77,7 @@ def advise(fit: LawFit, check: HorizonCheck, cells: pd.DataFrame) -> Advice:
         orders = _orders_to_add(fit, law, kept, cells)
         return Advice(Decision.UNDECIDED, headline, (orders, *lost, *dims))
     bend = ""
-    # M log M itself bends down in x = ln(M/M*), by −x²/(2 ln² M*).
-    own = -((law.m_log_m_beta - 1) ** 2) / 2 if kept and "log" in kept[0] else 0.0
+    own = _own_bend(fit, kept)
     if law.curvature and 0 not in law.curvature and own not in law.curvature:
         bend = " They bend over these orders in another way, so this need not carry on."
     which = f"{kept[0]} alone" if kept else "none"
@@ -192,12 +191,13 @@ def _dims_to_add(law: Law, cells: pd.DataFrame) -> tuple[str, ...]:
     if (cells["task"] != cells["group"]).any():
         return ()  # an expression modulo M has no irreps
     known = sorted(set(cells["max_irrep_dim"]))
-    if law.gamma is None:
+    gamma = law.quoted_gamma
+    if gamma is None:
         why = f"No spread in d: all groups have d_k = {known[0]}, so that its exponent γ, 2 in"
         why += " Theorem 4, cannot be fitted."
     else:
-        kept = [str(power) for power in (0, 1, 2) if power in law.gamma]
-        why = f"The exponent of d, γ = {span(law.gamma)}, may be {' or '.join(kept)}."
+        kept = [str(power) for power in (0, 1, 2) if power in gamma]
+        why = f"The exponent of d, γ = {span(gamma)}, may be {' or '.join(kept)}."
         if len(kept) < 2:
             return ()
     wanted = [dim for dim in _DIMS if dim not in known][-3:] or [max(known) + 1]
@@ -209,12 +209,21 @@ def _dims_to_add(law: Law, cells: pd.DataFrame) -> tuple[str, ...]:
 
 def _apart(law: Law, kept: list[str], orders: Array) -> float:
     """The least distance of two kept exponents; that of M log M depends on the orders."""
-    m_log_m = 1 + 1 / float(np.log(stats.gmean(orders)))
+    log_m = np.log(orders)
+    m_log_m = float(np.polyfit(log_m, LOG_RIVALS["M log M"](log_m), 1)[0])
     exponents = rival_exponents(law)
     found = sorted(
         m_log_m if exponents[name] == law.m_log_m_beta else exponents[name] for name in kept
     )
     return float(np.diff(found).min())
+
+
+def _own_bend(fit: LawFit, kept: list[str]) -> float:
+    """The coefficient of x² that the law which is left has: M log M bends down in ln(M/M*)."""
+    log_m = np.log(fit.groups["group_order"].to_numpy(float))
+    if not kept or "log" not in kept[0] or len(np.unique(log_m)) < 3:
+        return 0.0
+    return float(np.polyfit(log_m, LOG_RIVALS["M log M"](log_m), 2)[0])
 
 
 def _proposal(added: list[int], finer: int, wide: float, apart: float, cells: pd.DataFrame) -> str:

@@ -27,7 +27,10 @@ class CensoredStatus(StrEnum):
 
     OK = "the law was fitted, with the groups that lie above what was run"
     NO_LAW = "the groups with thresholds alone give no law; see the fit without the others"
-    NOT_CENSORED = "no group lies above what was run: the fit by least squares says it all"
+    NOT_CENSORED = (
+        "no group of a dimension that is fitted lies above what was run: the fit by least squares"
+        " says it all"
+    )
     INTERVAL_OPEN = "the interval of β has an open end: add n_train for the groups that lie above"
 
 
@@ -40,7 +43,8 @@ class CensoredFit:
         setting: In words.
         status: OK, or why there are no numbers.
         measured: Names of the groups with thresholds.
-        censored: Names of the groups whose threshold lies above what was run.
+        censored: Names of the groups whose threshold lies above what was run, and which count:
+            where the measured groups have one d alone, those of another say nothing of β.
         beta: Local exponent at M* of the measured groups, with its profile interval; or None.
         n_star: n_c at M*, in pairs; or None.
         gamma: Exponent of d; None where it does not vary over the measured groups.
@@ -97,14 +101,15 @@ def fit_censored(thresholds: pd.DataFrame, form: Form = Form.POWER) -> CensoredF
     """
     least_squares = fit_law(thresholds, form)
     above = censored_groups(thresholds)
-    groups = least_squares.groups
+    law, groups = least_squares.law, least_squares.groups
+    if law and not law.gamma:
+        above = above[above["irrep_dim"].isin(groups["irrep_dim"])]
     names = tuple(groups["group"]), tuple(above["group"])
     none = CensoredFit(form, least_squares.setting, CensoredStatus.NO_LAW, *names)
-    if least_squares.law is None or not np.isfinite(least_squares.law.beta.half_width):
+    if law is None or not np.isfinite(law.beta.half_width):
         return none
     if above.empty:
         return CensoredFit(form, least_squares.setting, CensoredStatus.NOT_CENSORED, *names)
-    law = least_squares.law
     likelihood = _likelihood(law, group_means(thresholds).table, above)
     best = likelihood.best(None, likelihood.start(law))
     low, high = likelihood.interval(best, law)

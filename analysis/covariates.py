@@ -6,9 +6,9 @@ so under all. So groups stay the units. Each group is fitted over its own settin
     log n_c = a_g + Σ c_gk (log z_k − mean log z_k),
 
 which takes its effect out of its slopes; then the slopes c_g are averaged over groups, with t
-intervals on (groups − 1) degrees of freedom, and the a_g are thresholds like any others, at the
-mean covariates, for `fit_law` and all other fits. Settings that no straight line in log z
-fits err alike in all groups: `misfit` says by how much.
+intervals on (groups − 1) degrees of freedom, widened by what the brackets leave, and the a_g are
+thresholds like any others, at the mean covariates, for `fit_law` and all other fits. Settings that
+no straight line in log z fits err alike in all groups: `misfit` says by how much.
 """
 
 from collections.abc import Sequence
@@ -47,12 +47,14 @@ class CovariateFit:
 
     Attributes:
         status: OK, or why there are no numbers.
-        slopes: For each covariate d log n_c / d log z: the mean over groups, with a t interval.
+        slopes: For each covariate d log n_c / d log z: the mean over groups, with a t interval,
+            widened by how far it could move with every n_c staying inside its bracket, for groups
+            whose grids of n_train are alike err alike.
         at: For each covariate its geometric mean over settings.
         setting: What the settings have in common, in words, and where their mean lies.
         thresholds: A table as `thresholds` gives it, one row a group: n_c at the mean covariates.
         misfit: Root mean square, over settings, of the mean residual of log n_c; a good one is far
-            below the scatter between groups.
+            below the scatter between groups. NaN where no group has more settings than are fitted.
         n_settings: Settings fitted.
         dropped: Groups left out, each with its reason.
     """
@@ -96,7 +98,7 @@ def fit_covariates(
     logs = np.log(cells[list(covariates)].to_numpy(float))
     settings = (cells if len(cells) else thresholds).drop_duplicates("setting")
     centre = np.log(settings[list(covariates)].to_numpy(float)).mean(axis=0)
-    found, dropped, residuals = [], [], []
+    found, dropped, residuals, resolutions = [], [], [], []
     for group, rows in cells.groupby("group", sort=False).indices.items():
         design = np.column_stack([np.ones(len(rows)), logs[rows] - centre])
         if np.linalg.matrix_rank(design) < design.shape[1]:
@@ -104,8 +106,11 @@ def fit_covariates(
             continue
         y = cells["log_n_c"].to_numpy(float)[rows]
         own = np.linalg.lstsq(design, y)[0]
-        residuals.append(pd.Series(y - design @ own, index=cells["setting"].iloc[rows]))
-        found.append((cells.iloc[rows[0]], own, float(cells["half_width"].iloc[rows].mean())))
+        half_widths = cells["half_width"].to_numpy(float)[rows]
+        if len(rows) > design.shape[1]:
+            residuals.append(pd.Series(y - design @ own, index=cells["setting"].iloc[rows]))
+        resolutions.append(np.abs(np.linalg.pinv(design)[1:]) @ half_widths)
+        found.append((cells.iloc[rows[0]], own, float(half_widths.mean())))
     at = dict(zip(covariates, np.exp(centre).tolist(), strict=True))
     words = _common(settings["setting"].tolist(), at)
     table = _table(found, words).assign(horizon_steps=int(thresholds["horizon_steps"].max()))
@@ -113,14 +118,18 @@ def fit_covariates(
         status = CovariateStatus.TOO_FEW_GROUPS
         return CovariateFit(status, {}, at, words, table, np.nan, len(settings), tuple(dropped))
     slopes = np.array([own[1:] for _, own, _ in found])
-    means = pd.concat(residuals).groupby(level=0).mean()
+    misfit = np.nan
+    if residuals:
+        means = pd.concat(residuals).groupby(level=0).mean()
+        misfit = float(np.sqrt(np.mean(means**2)))
+    grid = np.mean(resolutions, axis=0)
     return CovariateFit(
         CovariateStatus.OK,
-        {name: _mean(slopes[:, k]) for k, name in enumerate(covariates)},
+        {name: _mean(slopes[:, k]).widened(float(grid[k])) for k, name in enumerate(covariates)},
         at,
         words,
         table,
-        float(np.sqrt(np.mean(means**2))),
+        misfit,
         len(settings),
         tuple(dropped),
     )

@@ -1,5 +1,6 @@
 """Declared laws fitted to the groups of one setting, with profile and bootstrap intervals."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,6 +15,7 @@ from analysis.framed import Framed
 from analysis.groups import group_means
 from analysis.laws import LEVEL, Array, Estimate, aicc, parameter_frame, title
 from analysis.nonlinear import Problem, Solution, inseparable, profile_interval, solve
+from analysis.scaling import USABLE
 
 
 class DeclaredStatus(StrEnum):
@@ -43,6 +45,10 @@ class DeclaredStatus(StrEnum):
     INTERVAL_OPEN = (
         "the interval of {} is open up to its bound: these groups do not determine it; add orders"
         " at both ends, or write the law in what they determine, its value and slope at M_star"
+    )
+    NO_INTERVAL = (
+        "too few resamples of these groups determine {}, so there is no bootstrap interval: add"
+        " groups, or take the profile"
     )
 
 
@@ -163,7 +169,8 @@ def fit_declared(
         thresholds: Of one setting, as `thresholds` gives them.
         law: As `declare` or `read_laws` give it.
         bootstrap: Resamples of groups, for bootstrap intervals instead of profiles: percentiles,
-            which need no normal scatter, but cover too little for fewer than some 15 groups.
+            which need no normal scatter, but cover too little for fewer than some 15 groups. NaN
+            where more than a tenth of the resamples do not determine the parameters.
         rng: For the bootstrap; by default seeded with 0.
 
     Returns:
@@ -215,8 +222,10 @@ def _estimated(
     resampled = _bootstrap(problem, solution, bootstrap, rng) if bootstrap else None
     for name in problem.free:
         if resampled is not None:
-            ends = np.nanquantile(resampled[name], [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-            low, high, at = float(ends[0]), float(ends[1]), (False, False)
+            told = resampled[name][np.isfinite(resampled[name])]
+            low, high, at = math.nan, math.nan, (False, False)
+            if len(told) >= USABLE * bootstrap:
+                low, high = np.quantile(told, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
         else:
             low, high, at = profile_interval(problem, solution, name, LEVEL)
         estimates[name] = Estimate(solution.parameters[name], low, high)
@@ -235,6 +244,8 @@ def _estimated(
         return _with(found, DeclaredStatus.AT_BOUND, solution.at_bound)
     if open_ended:
         return _with(found, DeclaredStatus.INTERVAL_OPEN, open_ended)
+    if untold := [name for name, one in estimates.items() if math.isnan(one.low)]:
+        return _with(found, DeclaredStatus.NO_INTERVAL, untold)
     return _with(found, DeclaredStatus.OK)
 
 
@@ -251,7 +262,8 @@ def _bootstrap(
         }
         resample = replace(problem, y=problem.y[drawn], columns=columns)
         again = solve(resample, solution.parameters)
-        usable = np.isfinite(again.rss) and not inseparable(resample, again)
+        usable = len(np.unique(drawn)) > len(problem.free) and np.isfinite(again.rss)
+        usable = usable and not inseparable(resample, again)
         for name in problem.free:
             found[name].append(again.parameters[name] if usable else np.nan)
     return {name: np.array(values) for name, values in found.items()}

@@ -14,8 +14,8 @@ from analysis.declared import DeclaredFit, fit_declared
 from analysis.dims import Dim, with_dim
 from analysis.formulas import InputError
 from analysis.groups import group_means
-from analysis.laws import LEVEL, Array, Estimate, FitStatus, Form, Law, LawFit, aicc
-from analysis.theorem4 import profile
+from analysis.laws import LEVEL, LOG_RIVALS, Array, Estimate, FitStatus, Form, Law, LawFit, aicc
+from analysis.theorem4 import best, profile
 
 _TELLS = 2.0
 """Of AICc: laws that are nearer cannot be told apart."""
@@ -133,7 +133,13 @@ def _fit(thresholds: pd.DataFrame, form: Form) -> LawFit:
     means = group_means(thresholds)
     groups = means.table
     fit = LawFit(
-        form, means.setting, FitStatus.TOO_FEW_GROUPS, groups, means.dropped, means.horizon_steps
+        form,
+        means.setting,
+        FitStatus.TOO_FEW_GROUPS,
+        groups,
+        means.dropped,
+        means.horizon_steps,
+        violations=means.violations,
     )
     orders, dims = (groups[name].to_numpy(float) for name in ("group_order", "irrep_dim"))
     n_parameters = 3 if len(np.unique(dims)) > 1 else 2
@@ -145,14 +151,30 @@ def _fit(thresholds: pd.DataFrame, form: Form) -> LawFit:
     if np.linalg.matrix_rank(design) < n_parameters:
         return replace(fit, status=FitStatus.NO_SPREAD)
     y = groups["log_n_c"].to_numpy()
+    rivals = _rival_betas(form, x, np.log(orders), design)
     if form is Form.POWER:
-        return _solved(fit, stars, x, y, design)
+        return _solved(fit, stars, x, y, design, rivals)
     found = profile(x, y, np.delete(design, 1, axis=1), LEVEL)
     # Linearised at β̂, where its least squares are those of the form itself.
     shape, slope = form.curve(x, found.beta)
     design[:, 1] = slope
     beta = Estimate(found.beta, found.low, found.high)
-    return _solved(fit, stars, x, y - shape + slope * found.beta, design, beta)
+    return _solved(fit, stars, x, y - shape + slope * found.beta, design, rivals, beta)
+
+
+def _rival_betas(form: Form, x: Array, log_m: Array, design: Array) -> dict[str, float]:
+    """β of a form fitted to the exact values of each rival."""
+    betas = {}
+    for name, shape in LOG_RIVALS.items():
+        with np.errstate(divide="ignore", invalid="ignore"):
+            y = shape(log_m)
+        if not np.isfinite(y).all():
+            betas[name] = math.nan
+        elif form is Form.POWER:
+            betas[name] = float(np.linalg.lstsq(design, y)[0][1])
+        else:
+            betas[name] = best(x, y, np.delete(design, 1, axis=1))
+    return betas
 
 
 def _solved(
@@ -161,16 +183,22 @@ def _solved(
     x: Array,
     y: Array,
     design: Array,
+    rivals: dict[str, float],
     beta: Estimate | None = None,
 ) -> LawFit:
     """Least squares of y on the columns for log n*, β and perhaps γ; a given β is final."""
     linear = OLS(y, design).fit()
     log_n_star, linear_beta, *gamma = _estimates(linear)
     beta = beta or linear_beta
-    # β̂ is linear in the group means with these weights; each mean may be off by its half_width.
-    weights = np.abs(np.linalg.pinv(design)[1])
+    # All are linear in the group means with these weights; each mean may be off by its half_width.
+    half_widths = fit.groups["half_width"].to_numpy()
+    resolutions = np.abs(np.linalg.pinv(design)) @ half_widths
     bent = np.column_stack([design, x**2])
     spare = len(y) - bent.shape[1] > 0 and np.linalg.matrix_rank(bent) == bent.shape[1]
+    curvature = None
+    if spare:
+        bends = float(np.abs(np.linalg.pinv(bent)[-1]) @ half_widths)
+        curvature = _estimates(OLS(y, bent).fit())[-1].widened(bends)
     law = Law(
         form=fit.form,
         order_star=stars[0],
@@ -178,12 +206,14 @@ def _solved(
         n_star=Estimate(*np.exp([log_n_star.value, log_n_star.low, log_n_star.high]).tolist()),
         beta=beta,
         gamma=gamma[0] if gamma else None,
-        resolution=float(weights @ fit.groups["half_width"]),
-        curvature=_estimates(OLS(y, bent).fit())[-1] if spare else None,
+        resolution=float(resolutions[1]),
+        gamma_resolution=float(resolutions[2]) if gamma else 0.0,
+        curvature=curvature,
         residual_sd=float(np.sqrt(linear.scale)),
         dof=int(linear.df_resid),
         aicc=aicc(float(linear.ssr), *design.shape),
         covariance=linear.cov_params(),
+        rival_betas=rivals,
     )
     bounded = np.isfinite(beta.low) and np.isfinite(beta.high)
     return replace(

@@ -20,12 +20,15 @@ class GroupMeans:
             log_n_c (mean over seeds), half_width (mean half-length of the brackets, in log n_c)
             and n_seeds.
         dropped: The other groups, each with its reason.
+        violations: Share of the runs of these groups that lie on the wrong side of their cells'
+            cuts; a good one is 0.
     """
 
     setting: str
     horizon_steps: tuple[int, int]
     table: pd.DataFrame
     dropped: tuple[str, ...]
+    violations: float
 
 
 def group_means(thresholds: pd.DataFrame) -> GroupMeans:
@@ -72,6 +75,7 @@ def group_means(thresholds: pd.DataFrame) -> GroupMeans:
         horizon_steps=(int(steps.min()), int(steps.max())) if len(steps) else (0, 0),
         table=table[columns],
         dropped=tuple(reasons),
+        violations=float(kept["violations"].sum() / max(kept["n_runs"].sum(), 1)),
     )
 
 

@@ -8,9 +8,13 @@ With x = ln(M/M*), M* and d* the geometric means of the orders and irrep dimensi
 The second is C d^γ M log(M/δ) of arXiv 2509.21519, Theorem 4, written with its value and its slope
 at M*, which the data determine, in place of C and log δ, which they leave 99 % correlated:
 β = 1 + 1/ln(M*/δ) and n* = C d*^γ M*/(β − 1). β is the local exponent at M* in both.
+
+No law but its own has one exponent in a form: a power law through exact values of M log M over the
+odd orders from 11 to 97 has β = 1.285, where M log M has the local exponent 1.262 at their M*. So β
+is held against what the same least squares make of each rival's exact values at the same groups.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -26,6 +30,15 @@ from analysis.framed import Framed
 Array = NDArray[np.float64]
 LEVEL = 0.95
 """Of every interval here."""
+
+
+LOG_RIVALS: dict[str, Callable[[Array], Array]] = {
+    "n ∝ M": lambda log_m: log_m,
+    "M log M": lambda log_m: log_m + np.log(log_m),
+    "M^(5/3)": lambda log_m: 5 / 3 * log_m,
+    "M²": lambda log_m: 2 * log_m,
+}
+"""The laws that β is held against: log n_c up to a constant, of log M."""
 
 
 class Form(StrEnum):
@@ -95,12 +108,15 @@ class Law:
         resolution: How far β could move with every n_c staying inside its bracket. Groups whose
             grids of n_train are alike err alike, so no number of them averages this away, and
             their scatter does not show it: on a coarse grid in n/(M log M) all agree on M log M.
-        curvature: Coefficient of x², were it added to the law: 0 if the form is right. None with
-            too few groups for it.
+        gamma_resolution: The same for γ; 0 where there is none.
+        curvature: Coefficient of x², were it added to the law: 0 if the form is right. Its interval
+            is widened by its own resolution. None with too few groups for it.
         residual_sd: Of log n_c about the law, on `dof` degrees of freedom.
         dof: Groups less parameters.
         aicc: Small-sample Akaike criterion over groups; None where it does not exist.
         covariance: (parameters, parameters) of log n*, β and γ; for Theorem 4 linearised.
+        rival_betas: For each of LOG_RIVALS the β that this form takes on its exact values at these
+            groups; NaN where it has none, as M log M at M = 1.
     """
 
     form: Form
@@ -110,11 +126,13 @@ class Law:
     beta: Estimate
     gamma: Estimate | None
     resolution: float
+    gamma_resolution: float
     curvature: Estimate | None
     residual_sd: float
     dof: int
     aicc: float | None
     covariance: Array
+    rival_betas: Mapping[str, float]
 
     @property
     def quoted_beta(self) -> Estimate:
@@ -122,24 +140,33 @@ class Law:
         return self.beta.widened(self.resolution)
 
     @property
-    def m_log_m_beta(self) -> float:
-        """The local exponent of M log M at M*: 1 + 1/ln M*."""
-        return 1 + 1 / float(np.log(self.order_star))
+    def quoted_gamma(self) -> Estimate | None:
+        """γ with its interval widened by `gamma_resolution` on either side."""
+        return self.gamma.widened(self.gamma_resolution) if self.gamma else None
 
-    def predict(self, orders: Array, irrep_dims: Array | float = 1.0) -> tuple[Array, Array, Array]:
+    @property
+    def m_log_m_beta(self) -> float:
+        """What β is where n_c grows as M log M; in the form of Theorem 4 that is 1 + 1/ln M*."""
+        return self.rival_betas["M log M"]
+
+    def predict(
+        self, orders: Array, irrep_dims: Array | float | None = None
+    ) -> tuple[Array, Array, Array]:
         """The law's n_c and the ends of its pointwise 95 % band, in pairs.
 
-        The band is that of the law itself, not of a new group about it; for Theorem 4 linearised,
-        and NaN with the value where its 1 + (β − 1)x is not positive.
+        The band is that of the law itself, from the scatter, not of a new group about it; for
+        Theorem 4 linearised. NaN with the value where its 1 + (β − 1)x is not positive, and at
+        another d than that of the groups fitted where these have one alone.
 
         Args:
             orders: (points,) M.
-            irrep_dims: (points,) d_k, or one for all.
+            irrep_dims: (points,) d, or one for all; by default d*.
         """
         x = np.log(orders / self.order_star)
-        log_dim = np.log(irrep_dims / self.dim_star) + 0 * x
+        dims = self.dim_star if irrep_dims is None else irrep_dims
+        log_dim = np.log(dims / self.dim_star) + 0 * x
         shape, slope = self.form.curve(x, self.beta.value)
-        gamma = self.gamma.value if self.gamma else 0.0
+        gamma = self.gamma.value if self.gamma else np.where(np.abs(log_dim) < 1e-9, 0.0, np.nan)
         centre = np.log(self.n_star.value) + shape + gamma * log_dim
         jacobian = np.column_stack([np.ones_like(x), slope, log_dim])[:, : len(self.covariance)]
         variance = np.einsum("pi,ij,pj->p", jacobian, self.covariance, jacobian)
@@ -160,6 +187,7 @@ class LawFit(Framed):
         dropped: The groups left out, each with its reason.
         horizon_steps: Smallest and largest horizon of the cells, in steps.
         law: The numbers, or None.
+        violations: Share of the runs of these groups on the wrong side of their cells' cuts.
     """
 
     form: Form
@@ -169,6 +197,7 @@ class LawFit(Framed):
     dropped: tuple[str, ...]
     horizon_steps: tuple[int, int]
     law: Law | None = None
+    violations: float = 0.0
     _brief = ("parameter", "estimate", "low", "high", "low_with_grid", "high_with_grid")
 
     @property
@@ -182,7 +211,7 @@ class LawFit(Framed):
         Returns:
             setting, law, formula, parameter (n_star, beta, and gamma where d varies), estimate, low
             and high (95 %, from the scatter of the groups), low_with_grid and high_with_grid (of
-            β, widened by the resolution; NaN for others), order_star and dim_star (M* and d*),
+            β and γ, widened by the resolution; NaN for n*), order_star and dim_star (M* and d*),
             n_groups, order_min, order_max, residual_sd (of log n_c), dof, aicc, status.
         """
         law = self.law
@@ -201,12 +230,11 @@ class LawFit(Framed):
             aicc=law.aicc if law else None,
             status=self.status.name.lower(),
         )
-        if law:
-            ends = ["low_with_grid", "high_with_grid"]
-            table.loc[table["parameter"] == "beta", ends] = (
-                law.quoted_beta.low,
-                law.quoted_beta.high,
-            )
+        quoted = {"beta": law.quoted_beta, "gamma": law.quoted_gamma} if law else {}
+        for name, one in quoted.items():
+            if one:
+                ends = ["low_with_grid", "high_with_grid"]
+                table.loc[table["parameter"] == name, ends] = one.low, one.high
         return table
 
 

@@ -91,7 +91,7 @@ def phases(
     unclear = decayed & lost & ~fell & ~generalized
     if unclear.any():
         collapsed |= unclear & _fits_with_less_decay(records, trained & ~lost)
-    rose = records["best_test_accuracy"] > _chance(records) + CHANCE_MARGIN
+    rose = records["best_test_accuracy"] > chance(records) + CHANCE_MARGIN
     given_up = records["outcome"] == Outcome.STOPPED
     found = pd.Series(Phase.CONFUSION, index=records.index, dtype=object)
     for told, phase in (  # the later rule goes before the earlier one
@@ -137,7 +137,8 @@ def phase_shares(phased: pd.DataFrame, x: str, y: str, level: float = 0.95) -> p
         For each pair one row a phase, also where it never came up: x, y, phase, runs (of this
         phase), of (all but failed ones), share = runs/of, its Wilson interval [low, high], and
         failed. A pair whose runs all failed has share, low and high NaN. Runs that differ in other
-        columns than seeds are pooled: pass those of one setting.
+        columns than seeds are pooled: pass those of one setting. The interval takes runs for
+        independent draws; where other sizes or orders are pooled it is that of this grid alone.
     """
     counts = pd.crosstab([phased[x], phased[y]], phased["phase"].fillna("failed"))
     counts = counts.reindex(columns=[*Phase, "failed"], fill_value=0)
@@ -195,8 +196,12 @@ def _read(curves: pd.DataFrame, goal: "pd.Series[float]") -> pd.DataFrame:
     )
 
 
-def _chance(records: pd.DataFrame) -> "pd.Series[float]":
-    """Accuracy of guessing each task's commonest target: 1/M, more for some expressions."""
+def chance(records: pd.DataFrame) -> "pd.Series[float]":
+    """Accuracy of guessing each task's commonest target: 1/M, more for some expressions.
+
+    Args:
+        records: As `load` gives them.
+    """
     columns = ["group", "operands", "expression"]
     tasks = records.loc[records["expression"] != "", columns].drop_duplicates()
     tasks["chance"] = [task_of(*task).chance for task in tasks.itertuples(index=False)]

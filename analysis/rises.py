@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.learning_phases import chance
+
 Array = NDArray[np.float64]
 ON_THE_RISE = (0.05, 0.95)
 """Mean accuracies, from 0 at chance to 1 at the target, between which a size is on the rise."""
@@ -150,15 +152,19 @@ def rises(records: pd.DataFrame) -> Rises:
     """
     found, dropped = [], []
     told = records.dropna(subset="best_test_accuracy")
+    told = told.assign(chance=chance(told))
     least = told["max_irrep_dim"].min()
     for (_, group), runs in told.groupby(["group_order", "group"]):
         order = int(runs["group_order"].iloc[0])
         if runs["max_irrep_dim"].iloc[0] != least:
             dropped.append(f"{group}: its d_k is not {least}, as that of the others")
             continue
-        top = runs["target_test_accuracy"]
+        top, bottom = runs["target_test_accuracy"], runs["chance"]
+        if not (bottom < top).all():
+            dropped.append(f"{group}: its target is no better than chance")
+            continue
         best = np.minimum(runs["best_test_accuracy"], top)
-        runs = runs.assign(above=(best - 1 / order) / (top - 1 / order))
+        runs = runs.assign(above=(best - bottom) / (top - bottom))
         wide = runs.pivot_table(
             index="n_train", columns=["split_seed", "init_seed"], values="above"
         )

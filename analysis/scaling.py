@@ -24,6 +24,8 @@ Array = NDArray[np.float64]
 Bounds = tuple[float, float]
 EXPONENT: Bounds = (0.01, 2.0)
 """Where exponents are looked for, unless said otherwise."""
+USABLE = 0.9
+"""Part of a bootstrap's resamples that has to determine the parameters, for it to be quoted."""
 _CANDIDATES, _STARTS = 256, 8
 _TIGHT = 1e-6
 
@@ -50,7 +52,9 @@ class ScalingFit(Framed):
         status: OK, or what is wrong.
         reason: The status in words, with the parameters it is about.
         estimates: By parameter; the intervals are percentiles of the bootstrap over rows, NaN
-            without one. Empty where there are no numbers.
+            without one, and where more than a tenth of its resamples do not determine the
+            parameters: they cover too little for a few dozen rows or less. Empty where there are no
+            numbers.
         loss: Mean Huber loss of log residuals, in squared logs; NaN without numbers.
         residual_sd: Root mean square of log residuals; NaN without numbers.
         n_rows: Of the table.
@@ -151,10 +155,13 @@ def fit_scaling_law(
     ends = _bootstrap(problem, found, bootstrap, np.random.default_rng(seed))
     values = problem.outer(found)
     left = problem.residuals(found)
+    reason = status.format(_listed(edge))
+    if bootstrap and np.isnan(ends).any():
+        reason += "; too few resamples of these rows determine it, so it has no intervals: add rows"
     return ScalingFit(
         parsed,
         status,
-        status.format(_listed(edge)),
+        reason,
         {name: Estimate(values[name], *ends[i]) for i, name in enumerate(problem.names)},
         float(np.mean(_huber(left, huber))),
         float(np.sqrt(np.mean(left**2))),
@@ -330,16 +337,19 @@ def _occurrences(formula: Formula, name: str) -> int:
 def _bootstrap(
     problem: _Problem, found: Array, count: int, rng: np.random.Generator
 ) -> list[tuple[float, float]]:
-    """The ends of each parameter's interval, from resampled rows."""
-    if not count:
-        return [(np.nan, np.nan)] * len(found)
+    """The ends of each parameter's interval, from resampled rows; NaN where too few tell it."""
     size, drawn = len(problem.y), []
     for _ in range(count):
         rows = rng.integers(size, size=size)
+        if len(np.unique(rows)) <= len(found):
+            continue  # an exact fit, or none
         columns = {name: one[rows] for name, one in problem.columns.items()}
-        again = replace(problem, y=problem.y[rows], columns=columns).best([found])
-        if again is not None:
+        resample = replace(problem, y=problem.y[rows], columns=columns)
+        again = resample.best([found])
+        if again is not None and not resample.inseparable(again):
             drawn.append(list(problem.outer(again).values()))
+    if not drawn or len(drawn) < USABLE * count:
+        return [(np.nan, np.nan)] * len(found)
     ends = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     return [(float(low), float(high)) for low, high in ends.T]
 

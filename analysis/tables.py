@@ -137,7 +137,8 @@ def law_table(fits: list[LawFit]) -> Table:
         fits: As `fit_laws` gives them.
     """
     columns = [
-        "setting", "law", "groups", "M", "β (scatter)", "β (with the grid)", "n* at M*", "γ",
+        "setting", "law", "groups", "M", "β (scatter)", "β (with the grid)", "n* at M*",
+        "γ (with the grid)",
         "residual sd", "AICc", "status",
     ]  # fmt: skip
     return Table(columns, [_law_row(fit) for fit in fits])
@@ -150,7 +151,8 @@ def rivals_table(rivals: pd.DataFrame) -> Table:
         rivals: As `compare_laws` gives them.
     """
     columns = [
-        "law", "parameters", "residual sd", "ΔAICc", "error on the largest, held out",
+        "law", "parameters", "residual sd", "ΔAICc (scatter)",
+        "error on the largest, held out",
         "tested in", "p (scatter)", "p (with the grid)",
     ]  # fmt: skip
     return Table(
@@ -183,7 +185,7 @@ def covariate_table(fit: CovariateFit) -> Table:
         slope = fit.slopes[name]
         power = [f"{slope.value:.3f}", f"{slope.low:.3f} to {slope.high:.3f}"]
         rows.append([name.replace("_", " "), *power, f"{mean:.3g}", *fitted])
-    columns = ["covariate", "power", "95 %", "mean", "groups", "settings", "misfit"]
+    columns = ["covariate", "power", "95 % (with the grid)", "mean", "groups", "settings", "misfit"]
     return Table(columns, rows)
 
 
@@ -287,7 +289,7 @@ def _law_row(fit: LawFit) -> list[str]:
         span(law.beta),
         span(law.quoted_beta),
         f"{law.n_star.value:.1f} at {law.order_star:.1f}",
-        span(law.gamma) if law.gamma else "–",
+        span(law.quoted_gamma) if law.quoted_gamma else "–",
         f"{100 * law.residual_sd:.1f} %",
         _number(law.aicc, ".1f"),
         _code(fit.status),

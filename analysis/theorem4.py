@@ -4,7 +4,9 @@ C d^γ M log(M/δ) is, in x = ln(M/M*), n* e^x (1 + (β − 1)x) (d/d*)^γ with 
 it that is not linear in log n* and γ is the one number β, so RSS is minimised over β alone.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +17,12 @@ _EDGE = 1e-3
 """Part of β's range that is left out at each end, where the form is singular."""
 
 
-def shape(x: Array, beta: float) -> Array:
+def shape(x: Array, beta: Array | float) -> Array:
     """Give log n_c less log n* at d*: x + log(1 + (β − 1)x); NaN where 1 + (β − 1)x ≤ 0.
 
     Args:
         x: (groups,) ln(M/M*).
-        beta: Local exponent at M*.
+        beta: Local exponent at M*; or (values, 1) of it, for (values, groups).
     """
     factor = 1 + (beta - 1) * x
     return x + np.log(np.where(factor > 0, factor, np.nan))
@@ -56,22 +58,9 @@ def profile(x: Array, log_n_c: Array, linear: Array, level: float) -> Profile:
         level: Of the interval; F is its quantile on (1, dof) degrees of freedom.
     """
     dof = len(x) - linear.shape[1] - 1
-    # 1 + (β − 1)x stays positive on all groups inside these bounds, and RSS grows towards both.
-    bounds = 1 - 1 / x.max(), 1 - 1 / x.min()
-    margin = _EDGE * (bounds[1] - bounds[0])
-    first, last = bounds[0] + margin, bounds[1] - margin
-
-    def rss(beta: float) -> float:
-        left = log_n_c - shape(x, beta)
-        fitted = linear @ np.linalg.lstsq(linear, left)[0]
-        return float(np.sum((left - fitted) ** 2))
-
-    grid = np.linspace(first, last, 101)
-    best = int(np.argmin([rss(beta) for beta in grid]))
-    around = grid[max(best - 1, 0)], grid[min(best + 1, len(grid) - 1)]
-    beta = float(
-        optimize.minimize_scalar(rss, bounds=around, method="bounded", options={"xatol": 1e-10}).x
-    )
+    first, last = _bounds(x)
+    rss = _rss(x, log_n_c, linear)
+    beta = best(x, log_n_c, linear)
     cutoff = rss(beta) * (1 + stats.f.ppf(level, 1, dof) / dof)
 
     def end(edge: float, beyond: float) -> float:
@@ -80,3 +69,37 @@ def profile(x: Array, log_n_c: Array, linear: Array, level: float) -> Profile:
         return float(optimize.brentq(lambda value: rss(value) - cutoff, beta, edge))
 
     return Profile(beta, end(first, -np.inf), end(last, np.inf))
+
+
+def best(x: Array, log_n_c: Array, linear: Array) -> float:
+    """β of least squares.
+
+    Args:
+        x: (groups,) ln(M/M*), of both signs.
+        log_n_c: (groups,) log of thresholds in pairs.
+        linear: (groups, parameters − 1) the design of the parameters other than β.
+    """
+    rss = _rss(x, log_n_c, linear)
+    grid = np.linspace(*_bounds(x), 101)
+    least = int(np.argmin(rss(grid[:, None])))
+    around = grid[max(least - 1, 0)], grid[min(least + 1, len(grid) - 1)]
+    found = optimize.minimize_scalar(rss, bounds=around, method="bounded", options={"xatol": 1e-10})
+    return float(found.x)
+
+
+def _bounds(x: Array) -> tuple[float, float]:
+    """Inside these 1 + (β − 1)x stays positive on all groups, and RSS grows towards both."""
+    low, high = 1 - 1 / x.max(), 1 - 1 / x.min()
+    margin = _EDGE * (high - low)
+    return low + margin, high - margin
+
+
+def _rss(x: Array, log_n_c: Array, linear: Array) -> Callable[[Array | float], Any]:
+    """RSS of a β, or of (values, 1), the other parameters at their best for each."""
+    basis = np.linalg.qr(linear)[0]
+
+    def rss(beta: Array | float) -> Any:  # noqa: ANN401, a number or an array
+        left = log_n_c - shape(x, beta)
+        return np.sum((left - (left @ basis) @ basis.T) ** 2, axis=-1)
+
+    return rss

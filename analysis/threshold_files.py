@@ -36,13 +36,16 @@ def read_thresholds(path: str | Path) -> pd.DataFrame:
         path: A .csv or .parquet file, one row a group and seed. Columns: group, order (or M, or
             group_order), d (or max_irrep_dim; 1 if absent), n_c in pairs, and where they are known
             n_low and n_high (the bracket; n_c without them), seed, setting, effective_dim. An empty
-            n_c beside an n_low is a threshold above it, beside an n_high one below.
+            n_c beside an n_low is a threshold above it, beside an n_high one below. Rows of a group
+            are its seeds, so that each seed that is named has one, and all have one order and d.
 
     Raises:
-        InputError: Columns are missing or hold what they cannot; the message has all of it.
+        InputError: Columns are missing or hold what they cannot, or rows contradict each other; the
+            message has all of it.
         OSError: The file cannot be read.
     """
     frame = read_table(path).rename(columns=_OTHER_NAMES)
+    seeds = [name for name in ("split_seed", "init_seed") if name in frame]
     missing = [name for name in _NEEDED if name not in frame]
     if missing or frame.columns.duplicated().any():
         raise InputError(
@@ -56,7 +59,7 @@ def read_thresholds(path: str | Path) -> pd.DataFrame:
     for name in ("n_low", "n_high"):
         if name not in frame:
             frame[name] = frame["n_c"]
-    _check(frame, str(path))
+    _check(frame, str(path), seeds)
     whole = frame.astype(dict.fromkeys(("n_low", "n_high", "n_c"), float))
     filled = whole.assign(
         n_low=whole["n_low"].fillna(whole["n_c"]), n_high=whole["n_high"].fillna(whole["n_c"])
@@ -93,8 +96,8 @@ def _what_is_wrong(frame: pd.DataFrame, missing: list[str]) -> str:
     return f"this one comes {', '.join(said)}"
 
 
-def _check(frame: pd.DataFrame, path: str) -> None:
-    """Numbers where numbers belong, positive, and brackets that hold their n_c."""
+def _check(frame: pd.DataFrame, path: str, seeds: list[str]) -> None:
+    """Numbers where numbers belong, positive, brackets that hold n_c, and one row a seed."""
     problems = []
     names = ["group_order", "max_irrep_dim", "n_c", "n_low", "n_high"]
     for name in [*names, *({"effective_dim"} & set(frame.columns))]:
@@ -105,9 +108,30 @@ def _check(frame: pd.DataFrame, path: str) -> None:
         for row in frame.index[bad][:3]:
             problems.append(f"row {row + 1}, {name} = {frame.loc[row, name]}: a positive number")
         frame[name] = numbers
+    small = frame["group_order"] == 1
+    problems += [f"row {row + 1}: an order of 2 or more" for row in frame.index[small][:3]]
+    whole = frame["group_order"].mod(1).fillna(0) == 0
+    problems += [
+        f"row {row + 1}, group_order = {frame.loc[row, 'group_order']}: a whole number"
+        for row in frame.index[~whole][:3]
+    ]
     outside = (frame["n_low"] > frame["n_c"]) | (frame["n_high"] < frame["n_c"])
+    outside |= frame["n_low"] > frame["n_high"]
     for row in frame.index[outside][:3]:
         problems.append(f"row {row + 1}: n_c lies between n_low and n_high")
+    for name in ("group_order", "max_irrep_dim"):
+        for _, rows in frame.groupby(["setting", "group"], sort=False):
+            told = [f"{value:g}" for value in rows[name].unique()]
+            if len(told) > 1:
+                several = f"group {rows['group'].iloc[0]} has {name} {' and '.join(told)}"
+                problems.append(f"{several}: one for all its rows")
+    if seeds:
+        again = frame.duplicated(["setting", "group", *seeds])
+        for row in frame.index[again][:3]:
+            seed = ", ".join(f"{name} {frame.loc[row, name]}" for name in seeds)
+            problems.append(
+                f"row {row + 1}: {frame.loc[row, 'group']}, {seed} again; one row a seed"
+            )
     if problems:
         wanted = "\n".join(f"{path}: {problem} is wanted" for problem in problems)
         raise InputError(wanted)

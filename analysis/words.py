@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from analysis.censored import CensoredFit
 from analysis.covariates import CovariateFit
 from analysis.dims import Dim
@@ -11,6 +13,9 @@ from analysis.laws import Estimate, FitStatus, Form, Law, LawFit, constants
 from analysis.limits import Limit
 from analysis.seeds import SeedScatter
 
+UNSHARP = 0.05
+"""Share of runs on the wrong side of their thresholds from which on words say so."""
+
 
 def span(estimate: Estimate) -> str:
     """The number and the ends of its interval, to two decimals."""
@@ -18,13 +23,14 @@ def span(estimate: Estimate) -> str:
 
 
 def rival_exponents(law: Law) -> dict[str, float]:
-    """The laws that β is held against, in words, each with its local exponent at M*."""
-    return {
-        "n ∝ M": 1.0,
-        f"M log M (local exponent {law.m_log_m_beta:.2f})": law.m_log_m_beta,
-        "M^(5/3)": 5 / 3,
-        "M² (a constant fraction)": 2.0,
+    """The laws that β is held against, in words, each with the β that it would have here."""
+    beta = f"{law.m_log_m_beta:.2f}"
+    like = f"local exponent {beta}" if law.form is Form.THEOREM_4 else f"here M^{beta}"
+    words = {
+        "M log M": f"M log M ({like})",
+        "M²": "M² (a constant fraction)",
     }
+    return {words.get(name, name): beta for name, beta in law.rival_betas.items()}
 
 
 def listed(names: list[str]) -> str:
@@ -67,8 +73,13 @@ def verdict(fit: LawFit, check: HorizonCheck | None = None) -> str:
             f"The thresholds bend {bend} from this law (x² coefficient {span(law.curvature)}):"
             " β is a mean over these orders, not an exponent that will carry on."
         )
-    if law.gamma:
-        sentences.append(f"n_c goes as d to the power {span(law.gamma)}; Theorem 4 has 2.")
+    if law.quoted_gamma:
+        sentences.append(f"n_c goes as d to the power {span(law.quoted_gamma)}; Theorem 4 has 2.")
+    if fit.violations > UNSHARP:
+        sentences.append(
+            f"{100 * fit.violations:.0f} % of the runs lie on the wrong side of their thresholds,"
+            " which are less sharp than their brackets."
+        )
     if fit.dropped:
         sentences.append(f"Left out: {'; '.join(fit.dropped)}.")
     return " ".join(sentences)
@@ -107,13 +118,21 @@ def censored_words(fit: CensoredFit) -> str:
 
 def scatter_words(scatter: SeedScatter) -> str:
     """What of the scatter comes from the split and what from the initial weights; or nothing."""
-    if scatter.split_sd is None or scatter.init_sd is None or scatter.residual_sd is None:
+    if scatter.half_width is None:
         return ""
+    seen = f"brackets leave ±{100 * scatter.half_width:.1f} %"
+    count = f"{len(scatter.groups)} group{'s' * (len(scatter.groups) != 1)}"
+    if scatter.split_sd is None or scatter.init_sd is None or scatter.residual_sd is None:
+        return f"{scatter.setting}: {scatter.status} ({count}, {seen})."
+
+    def tested(p: float | None) -> str:
+        return "no p, for nothing is left to test it against" if p is None else f"p = {p:.3f}"
+
     return (
         f"{scatter.setting}: n_c scatters by {100 * scatter.split_sd:.1f} % from split to split"
-        f" (p = {scatter.split_p:.3f}), by {100 * scatter.init_sd:.1f} % with the initial weights"
-        f" (p = {scatter.init_p:.3f}), and by {100 * scatter.residual_sd:.1f} % beside them"
-        f" ({len(scatter.groups)} groups)."
+        f" ({tested(scatter.split_p)}), by {100 * scatter.init_sd:.1f} % with the initial weights"
+        f" ({tested(scatter.init_p)}), and by {100 * scatter.residual_sd:.1f} % beside them"
+        f" ({count}, {seen})."
     )
 
 
@@ -170,7 +189,11 @@ def covariate_words(fit: CovariateFit) -> str:
     sentences = [f"{fit.setting}: n_c goes with {listed(powers)}."]
     if flat:
         sentences.append(f"That it does not depend on the {listed(flat)} is possible.")
-    sentences.append(f"Beside these powers the settings differ by {100 * fit.misfit:.1f} % of n_c.")
+    if np.isnan(fit.misfit):
+        sentences.append("Whether powers fit cannot be seen: no group has a setting to spare.")
+    else:
+        misfit = f"{100 * fit.misfit:.1f} % of n_c"
+        sentences.append(f"Beside these powers the settings differ by {misfit}.")
     if fit.dropped:
         sentences.append(f"Left out: {'; '.join(fit.dropped)}.")
     return " ".join(sentences)
@@ -196,7 +219,7 @@ def dims_words(fits: Mapping[Dim, LawFit], checks: Mapping[Dim, HorizonCheck]) -
         if fit.law is None:
             parts.append(f"With {dim_words(dim)}: no law, because {fit.status}.")
             continue
-        gamma = f", γ = {span(fit.law.gamma)}" if fit.law.gamma else ""
+        gamma = f", γ = {span(fit.law.quoted_gamma)}" if fit.law.quoted_gamma else ""
         stable = checks[dim].status is HorizonStatus.STABLE
         moves = "" if stable else ", which is no verdict: β moves with the horizon, or may"
         parts.append(

@@ -279,8 +279,7 @@ def _annotation(laws: Sequence[Law], fits: Sequence[LawFit], check: HorizonCheck
     for law in laws:
         beta = law.quoted_beta
         lines.append(f"{law.form}: $\\beta$ = {beta.value:.2f} ± {beta.half_width:.2f}")
-    if laws[0].gamma:
-        gamma = laws[0].gamma
+    if gamma := laws[0].quoted_gamma:
         left = f"scatter {laws[0].residual_sd:.1%}".replace("%", " %")
         lines.append(f"power law: $\\gamma$ = {gamma.value:.2f} ± {gamma.half_width:.2f}, {left}")
     lines.append(f"{len(fits[0].groups)} groups, {_horizon(fits[0])}")

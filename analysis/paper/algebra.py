@@ -11,7 +11,7 @@ from scipy import stats
 
 from analysis.figures.style import PANEL, message, styled
 from analysis.paper.numbers import Numbers
-from analysis.paper.statements import Agreement, Statement
+from analysis.paper.statements import SIGNIFICANT, Agreement, Statement
 
 TABLE_DECAY, TABLE_WIDTH = 5e-5, 512
 """The setting of the table."""
@@ -37,6 +37,8 @@ PAPER = {
 }
 """Percent of the frequencies by M, in the order of FORMS: mean and standard error over 5 seeds."""
 _PAPER_SEEDS = 5
+CLOSE = 15.0
+"""Percentage points up to which shares agree; five seeds here and there leave about ten."""
 
 
 def draw(numbers: Numbers) -> dict[str, Figure]:
@@ -80,12 +82,14 @@ def judge(numbers: Numbers) -> list[Statement]:
 
 
 def _orders(runs: pd.DataFrame) -> Statement:
-    says = f"M = {int(runs['group_order'].max())}: every frequency is solved by 4 or 6 nodes."
-    others = (100 - runs["4"] - runs["6"]).to_numpy(float)
-    statistic = (
-        f"{others.mean():.1f} ± {stats.sem(others):.1f} % of the frequencies by another number"
-    )
-    if others.max() == 0:
+    M = int(runs["group_order"].max())
+    says = f"M = {M}: every frequency is solved by 4 or 6 nodes."
+    count = len(runs) * (M // 2)
+    others = round(float((100 - runs["4"] - runs["6"]).sum()) * (M // 2) / 100)
+    most = stats.binomtest(others, count, alternative="less").proportion_ci(0.95).high
+    statistic = f"{others} of {count} frequencies of {len(runs)} nets by another number"
+    if others == 0:
+        statistic += f"; that excludes a share above {100 * most:.1f} % (95 %, if independent)"
         return Statement(says, Agreement.AGREES, statistic)
     return Statement(
         says, Agreement.DISAGREES, statistic, "weight decay has not removed all superfluous nodes"
@@ -93,24 +97,41 @@ def _orders(runs: pd.DataFrame) -> Statement:
 
 
 def _forms(runs: pd.DataFrame) -> Statement:
+    """Welch's t of each form, and intervals that hold for all forms at once (Bonferroni)."""
     M = int(runs["group_order"].max())
     says = f"M = {M}: the solutions have the forms of the table, in its shares."
-    limit = float(stats.t.ppf(0.975, len(runs) - 1 + _PAPER_SEEDS - 1))
-    told, off = [], []
+    level = SIGNIFICANT / len(FORMS)
+    told, off, wide = [], [], []
     for name, (mean, error) in zip(FORMS.values(), PAPER[M], strict=True):
         shares = runs[name].to_numpy(float)
-        ours, own_error = shares.mean(), stats.sem(shares)
+        ours, own_error = shares.mean(), float(stats.sem(shares))
         told.append(f"{name} {ours:.1f} ± {own_error:.1f} for {mean:.1f} ± {error:.1f}")
-        if abs(ours - mean) > limit * np.hypot(own_error, error):
+        parts = np.array([own_error, error]) ** 2
+        dofs = np.array([len(runs) - 1, _PAPER_SEEDS - 1])
+        dof = parts.sum() ** 2 / (parts**2 / dofs).sum()
+        margin = float(stats.t.ppf(1 - level / 2, dof) * np.sqrt(parts.sum()))
+        if abs(ours - mean) > margin:
             off.append(name)
-    statistic = f"percent, with standard errors over {len(runs)} seeds: " + ", ".join(told)
-    if not off:
-        return Statement(says, Agreement.AGREES, statistic)
-    why = (
-        f"{', '.join(off)} are further off than both errors allow (t, 95 % each); how far a "
-        "solution has come when training ends moves it from one form to another (docs/dynamics.md)"
+        elif abs(ours - mean) + margin > CLOSE:
+            wide.append(name)
+    statistic = (
+        f"percent, with standard errors over {len(runs)} seeds: {', '.join(told)}; they agree up "
+        f"to {CLOSE:.0f} points"
     )
-    return Statement(says, Agreement.DISAGREES, statistic, why)
+    if off:
+        why = (
+            f"{', '.join(off)}: further off than both errors allow (t, 95 % for all forms at once);"
+            " how far a solution has come when training ends moves it from one form to another "
+            "(docs/dynamics.md)"
+        )
+        return Statement(says, Agreement.DISAGREES, statistic, why)
+    if wide:
+        why = (
+            f"{', '.join(wide)}: may be further off than that, or not at all (t, 95 % for all forms"
+            " at once)"
+        )
+        return Statement(says, Agreement.OPEN, statistic, why)
+    return Statement(says, Agreement.AGREES, statistic)
 
 
 def _solutions(records: pd.DataFrame) -> pd.DataFrame:

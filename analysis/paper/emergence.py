@@ -6,16 +6,18 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
+from scipy import stats
 
 from analysis.figures.style import PANEL, legend_below, message, styled
 from analysis.paper.numbers import Numbers
 from analysis.paper.statements import (
+    SIGNIFICANT,
     Agreement,
     Statement,
     compared,
     counted,
+    counted_as,
     mean_of,
-    ratio_within,
 )
 from sweeper.store.records import Outcome
 
@@ -25,7 +27,8 @@ HEIGHT = ("height",)
 
 MUCH = 1.5
 """From which ratio of energies on one is much higher."""
-_FEWEST = 3
+_LEAST = 1e-12
+"""What is left of a gradient that is exactly 0."""
 
 
 def draw_gradient(numbers: Numbers) -> dict[str, Figure]:
@@ -68,24 +71,45 @@ def judge_gradient(numbers: Numbers) -> list[Statement]:
     decayed = records["weight_decay"] > 0
     grown = records["outcome"] == Outcome.GENERALIZED
     with_it, without = grown[decayed].tolist(), grown[~decayed].tolist()
+    outcome = _outcomes(with_it, without)
+    if not (with_it and without):
+        return [outcome]
+    assert numbers.probes is not None
+    return [outcome, _vanishing(numbers.probes, records)]
+
+
+def _outcomes(with_it: list[bool], without: list[bool]) -> Statement:
+    """Fisher's exact test, and where most runs of either kind end."""
     says = "With weight decay the net generalizes, without it does not."
     statistic = f"{counted(with_it)} runs generalize with it, {counted(without)} without"
     if not (with_it and without):
-        return [Statement(says, Agreement.OPEN, statistic, "runs of both kinds are needed")]
-    agrees = all(with_it) and not any(without)
-    why = "" if agrees else "enough pairs generalize here whatever the decay, or too few steps do"
-    outcome = Statement(
-        says, Agreement.AGREES if agrees else Agreement.DISAGREES, statistic, why
-    )  # fmt: skip
-    assert numbers.probes is not None
-    return [outcome, _vanishing(numbers.probes, records)]
+        return Statement(says, Agreement.OPEN, statistic, "runs of both kinds are needed")
+    counts = np.array([[sum(kind), len(kind) - sum(kind)] for kind in (with_it, without)])
+    p = float(stats.fisher_exact(counts, "greater").pvalue)
+    statistic += f"; p = {p:.2g} (Fisher's exact test)"
+    (with_share, without_share), sizes = counts[:, 0] / counts.sum(axis=1), counts.sum(axis=1)
+    if p < SIGNIFICANT and with_share > 0.5 > without_share:
+        return Statement(says, Agreement.AGREES, statistic)
+    contrary = [
+        stats.fisher_exact(counts, "less").pvalue,
+        stats.binomtest(int(counts[0, 0]), int(sizes[0]), alternative="less").pvalue,
+        stats.binomtest(int(counts[1, 0]), int(sizes[1]), alternative="greater").pvalue,
+    ]
+    if min(contrary) < SIGNIFICANT / len(contrary):
+        why = "enough pairs generalize here whatever the decay, or too few steps do"
+        return Statement(says, Agreement.DISAGREES, statistic, why)
+    alike = float(stats.fisher_exact(np.diag(sizes), "greater").pvalue)
+    why = "so many runs would do by chance"
+    if alike >= SIGNIFICANT:
+        why = f"so few runs cannot tell: were they all as the paper says, p would be {alike:.2g}"
+    return Statement(says, Agreement.OPEN, statistic, why)
 
 
 def _vanishing(probes: pd.DataFrame, records: pd.DataFrame) -> Statement:
     """‖G_F‖ at the last measurement of each run over its largest."""
     says = "Without weight decay the gradient at the features vanishes, with it some stays."
     norms = probes.groupby("fingerprint")["grad_features"].agg(["last", "max"])
-    left = (norms["last"] / norms["max"]).map(np.log).dropna()
+    left = (norms["last"] / norms["max"]).clip(lower=_LEAST).map(np.log).dropna()
     kept = records.set_index("fingerprint")["weight_decay"].reindex(left.index) > 0
     if not (kept.any() and (~kept).any()):
         rest = f"{kept.sum()} runs were probed with weight decay, {(~kept).sum()} without"
@@ -143,29 +167,34 @@ def judge_energy(numbers: Numbers) -> list[Statement]:
     """Whether memorizing runs end higher, and whether large rates are those that memorize."""
     runs = _ended(numbers)
     runs = runs[runs["outcome"].isin([Outcome.GENERALIZED, Outcome.MEMORIZED])]
-    height = np.log(runs["height"])
     grown = runs["outcome"] == Outcome.GENERALIZED
     says = "Near the boundary runs that memorize end at much higher energy than those that do not."
-    if min(grown.sum(), (~grown).sum()) < _FEWEST:
-        rest = f"{grown.sum()} runs generalize, {(~grown).sum()} memorize"
-        return [Statement(says, Agreement.OPEN, rest, "several of both kinds are needed")]
-    ratio = ratio_within(height, ~grown, runs["n_train"])
-    if ratio is None:
-        rest = f"{grown.sum()} runs generalize, {(~grown).sum()} memorize, at other n"
-        return [Statement(says, Agreement.OPEN, rest, "both are needed at one n")]
+    # The height depends on n, and so does the outcome: they are compared at the same n.
+    heights = (
+        runs.assign(grown=np.where(grown, "grown", "not"), height=np.log(runs["height"]))
+        .pivot_table("height", ["init_seed", "n_train"], "grown")
+        .reindex(columns=["grown", "not"])
+        .dropna()
+    )
+    rest = f"{grown.sum()} runs generalize, {(~grown).sum()} memorize"
+    if heights.empty:
+        why = "both are needed at one n, of one seed"
+        return [Statement(says, Agreement.OPEN, rest, why), _memorizing_rates(runs)]
+    off = heights["not"] - heights["grown"]
+    ratio = mean_of(off.groupby("init_seed").mean(), logarithms=True)
     statistic = (
-        f"energies of runs that memorize are {ratio.between()} times those of runs that generalize "
-        f"at the same n, 95 % over {ratio.count} runs; from {MUCH} on it is much"
+        f"{rest}; where both do at one n, the energy of the former is "
+        f"{np.exp(heights['grown'].mean()):.2f} of M/8, that of the latter {ratio.between()} times "
+        f"as high, 95 % over {counted_as(ratio.count, 'seed')}; from {MUCH} times on it is much"
     )
     agreement = compared(ratio, MUCH, above=True)
     if agreement is Agreement.DISAGREES and ratio.low > 1:
         agreement = Agreement.OPEN
+    higher = "it is higher, but by less" if ratio.high < MUCH else "it is higher, perhaps by less"
     why = {
         Agreement.AGREES: "",
-        Agreement.OPEN: "it is higher, but not by so much"
-        if ratio.low > 1
-        else "the interval holds 1",
-        Agreement.DISAGREES: "it is not higher",
+        Agreement.OPEN: higher if ratio.low > 1 else "the interval holds 1",
+        Agreement.DISAGREES: "it is not so much higher",
     }[agreement]
     return [Statement(says, agreement, statistic, why), _memorizing_rates(runs)]
 
@@ -177,6 +206,7 @@ def _memorizing_rates(runs: pd.DataFrame) -> Statement:
     rates = (
         runs.assign(grown=outcome, rate=np.log(runs["learning_rate"]))
         .pivot_table("rate", "init_seed", "grown")
+        .reindex(columns=["grown", "not"])
         .dropna()
     )
     if rates.empty:
@@ -184,7 +214,7 @@ def _memorizing_rates(runs: pd.DataFrame) -> Statement:
     ratio = mean_of(rates["not"] - rates["grown"], logarithms=True)
     statistic = (
         f"the rates that memorize are {ratio.between(1)} times those that generalize, geometric "
-        f"means, 95 % over {ratio.count} seeds"
+        f"means, 95 % over {counted_as(ratio.count, 'seed')}"
     )
     found = compared(ratio, 1.0, above=True)
     why = {

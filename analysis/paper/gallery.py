@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from analysis.figures.style import save, styled
 from analysis.paper.catalogue import FIGURES, PaperFigure
 from analysis.paper.numbers import NotRunError, Numbers, measured
-from analysis.paper.statements import Statement
+from analysis.paper.statements import RULES, Statement
 from analysis.report.render import symbols, write
 from sweeper.store.provenance import code_version
 
@@ -144,7 +144,7 @@ def _rendered(name: str, shown: Sequence[Shown], missing: Sequence[str]) -> str:
     )  # fmt: skip
     environment.filters["symbols"] = symbols
     return environment.get_template(name).render(
-        shown=shown, missing=missing, version=code_version()
+        shown=shown, missing=missing, version=code_version(), rules=RULES
     )
 
 

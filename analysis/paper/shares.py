@@ -54,6 +54,7 @@ def _trend(records: pd.DataFrame) -> Statement:
     says = (
         f"M = {order}: near the boundary a larger learning rate memorizes where a smaller does not."
     )
+    cases = records.groupby(["init_seed", "learning_rate"]).ngroups
     limits = _memorizing_limits(records)
     slopes = [
         float(np.polyfit(np.log(seed["learning_rate"]), np.log(seed["limit"]), 1)[0])
@@ -69,6 +70,8 @@ def _trend(records: pd.DataFrame) -> Statement:
         f"runs memorize up to n = {', '.join(f'{n:.0f} at lr {lr:g}' for lr, n in means.items())}; "
         f"slope of its logarithm over log lr {mean.between(3)}, 95 % over {mean.count} seeds"
     )
+    if outside := cases - len(limits):
+        statistic += f"; left out: {outside} of {cases} rates of a seed, whose end is off the grid"
     found = compared(mean, 0.0, above=True)
     why = {
         Agreement.AGREES: "",

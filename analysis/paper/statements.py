@@ -5,14 +5,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
-from statsmodels.regression.linear_model import OLS
+
+SIGNIFICANT = 0.05
+"""From which p on nothing is said."""
+
+RULES = (
+    "Each statement has a test of its own at 5 %, so that of twenty about one is misjudged by"
+    " chance alone. It agrees where ours is what the paper says and the test rejects what stands"
+    " against it: that is consistency in our setting, no proof, and where all that is known is"
+    " that a value was not rejected, the interval says how far off it may be. It disagrees where"
+    " the test finds the contrary. Else it cannot be told: no effect is seen, seeds are too few,"
+    " or an exponent still moves with the horizon. Seeds of an order are the units, never runs."
+    " Limits are ours where the papers give none; the statistics name them"
+)
+"""What the verdicts mean, for whoever shows them."""
 
 
 class Agreement(StrEnum):
-    """How our numbers stand to a statement."""
+    """How our numbers stand to a statement; RULES says what each takes."""
 
     AGREES = "agrees"
     DISAGREES = "disagrees"
@@ -76,32 +88,6 @@ def mean_of(values: ArrayLike, logarithms: bool = False) -> Mean:
     return Mean(centre, low, high, count)
 
 
-def ratio_within(logs: ArrayLike, chosen: ArrayLike, strata: ArrayLike) -> Mean | None:
-    """Geometric mean of chosen values over that of the others of the same strata.
-
-    A least-squares fit with a constant for each stratum; its interval is Student's t.
-
-    Args:
-        logs: Logarithms, shape (count,), finite.
-        chosen: Which of them, shape (count,), bool.
-        strata: What is alike for those that are compared, shape (count,).
-
-    Returns:
-        None where no stratum has several values, chosen ones and others among them.
-    """
-    runs = pd.DataFrame({"log": np.asarray(logs, float), "chosen": np.asarray(chosen, bool)})
-    runs["stratum"] = pd.Categorical(np.asarray(strata))
-    both = runs.groupby("stratum", observed=True)["chosen"].agg(["nunique", "size"])
-    runs = runs[runs["stratum"].isin(both.index[(both["nunique"] == 2) & (both["size"] > 2)])]
-    if runs.empty:
-        return None
-    constants = pd.get_dummies(runs["stratum"].cat.remove_unused_categories(), dtype=float)
-    design = constants.assign(chosen=runs["chosen"].astype(float)).to_numpy()
-    fit = OLS(runs["log"].to_numpy(), design).fit()
-    low, high = np.exp(fit.conf_int(0.05)[-1]).tolist()
-    return Mean(float(np.exp(fit.params[-1])), low, high, len(runs))
-
-
 def compared(mean: Mean, with_value: float, above: bool) -> Agreement:
     """Whether a mean lies on the stated side of a value, beyond its interval.
 
@@ -121,3 +107,8 @@ def compared(mean: Mean, with_value: float, above: bool) -> Agreement:
 def counted(flags: Sequence[bool]) -> str:
     """How many of all, as text has it."""
     return f"{sum(flags)} of {len(flags)}"
+
+
+def counted_as(number: int, name: str) -> str:
+    """So many of something, as text has it."""
+    return f"{number} {name}{'s' * (number != 1)}"

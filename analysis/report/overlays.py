@@ -30,7 +30,7 @@ def law_lines(fits: Sequence[LawFit], cells: pd.DataFrame, decided: bool) -> lis
     for fit in fits:
         if fit.law is None:
             continue
-        name = f"{fit.form}, fitted, 95 % band" + ("" if decided else " (no verdict)")
+        name = f"{fit.form}, fitted, 95 % band (scatter)" + ("" if decided else " (no verdict)")
         for dim, groups in fit.groups.groupby("irrep_dim"):
             M = _along(groups["group_order"])
             n, low, high = fit.law.predict(M, float(groups["irrep_dim"].iloc[0]))

@@ -38,7 +38,7 @@ def test_one_law_left_is_decided_and_claims_consistency_alone(cells: MakeFrame) 
     found = advice_on(cells(ORDERS, 2.7 * ORDERS * np.log(ORDERS) * scatter, width=0.02))
     assert found == Advice(
         Decision.DECIDED,
-        "Over M = 23 to 127 the thresholds are consistent with M log M (local exponent 1.25) alone"
+        "Over M = 23 to 127 the thresholds are consistent with M log M (here M^1.25) alone"
         " of the laws compared.",
         (other_dims(GRID),),
     )
@@ -59,13 +59,12 @@ def test_undecided_says_which_orders_and_how_many_runs(cells: MakeFrame) -> None
     found = advice_on(cells(ORDERS, 9.0 * ORDERS**1.2, width=0.4))
     assert found == Advice(
         Decision.UNDECIDED,
-        "Over M = 23 to 127 n ∝ M and M log M (local exponent 1.25) cannot be told apart.",
+        "Over M = 23 to 127 n ∝ M and M log M (here M^1.25) cannot be told apart.",
         (
-            "To tell them apart, add orders, such as M = 17 and 181 (18 runs of 1 seed each on a"
-            " grid like this one, or about 6 with design: boundary), and narrow all brackets to"
-            " half of their width (about 7 runs more with design: refine). If the thresholds"
-            " scatter as they do now, β should then be known to ±0.11, where the laws are 0.25"
-            " apart.",
+            "To tell them apart, add orders, such as M = 7, 11, 13, 17, 181, 257, 359, 509 and 719"
+            " (81 runs of 1 seed each on a grid like this one, or about 27 with design: boundary)."
+            " If the thresholds scatter as they do now, β should then be known to ±0.12, where the"
+            " laws are 0.25 apart.",
             other_dims(GRID),
         ),
     )

@@ -67,6 +67,21 @@ def test_without_censored_groups_or_a_law_there_is_nothing_to_add(cells: MakeFra
     assert censored_words(none) == ""
 
 
+def test_a_censored_group_of_another_dimension_says_nothing_of_the_exponent(
+    cells: MakeFrame,
+) -> None:
+    """Measured groups have d = 1 alone; those of d = 3 lie above, as they do for any β."""
+    table = cut_off(cells, scattered(1), 9 * 90**1.25)
+    table = pd.concat([table, cells([21, 39, 57], np.full(3, np.nan), 3)], ignore_index=True)
+    other = (table["max_irrep_dim"] == 3).to_numpy()
+    table.loc[other, ["status", "n_low", "group"]] = ["none_generalized", 2000.0, "T"]
+    table.loc[other, "group"] = ["T21", "T39", "T57"]
+    found, without = fit_censored(table), fit_censored(table[~other])
+    assert (found.beta, found.censored) == (without.beta, ("G7", "G8", "G9"))
+    alone = table[(table["status"] == "bracketed") | other]
+    assert fit_censored(alone).status is CensoredStatus.NOT_CENSORED
+
+
 @pytest.mark.slow
 def test_censored_intervals_cover_and_are_less_biased_than_leaving_out(cells: MakeFrame) -> None:
     hits, errors, left_out = 0, [], []
@@ -171,3 +186,20 @@ def test_the_slopes_are_told_in_words_with_their_setting(cells: MakeFrame) -> No
     )
     few = fit_covariates(settings(cells, 0.05).query("group == 'G0'"))
     assert covariate_words(few).endswith(f"no slopes, because {CovariateStatus.TOO_FEW_GROUPS}.")
+
+
+def test_slopes_allow_for_what_all_brackets_have_in_common(cells: MakeFrame) -> None:
+    """n_c ~ rate^-0.05 on a grid 20 % apart: both rates have the same cells."""
+    parts = []
+    for rate in (0.002, 0.004):
+        n_c = 9 * ORDERS**1.25
+        parts.append(cells(ORDERS, n_c, width=0.2, setting=f"lr {rate}").assign(learning_rate=rate))
+    found = fit_covariates(pd.concat(parts, ignore_index=True), ["learning_rate"])
+    slope = found.slopes["learning_rate"]
+    assert slope.value == pytest.approx(0, abs=1e-9)
+    assert slope.half_width == pytest.approx(0.2 / np.log(2))
+    assert -0.05 in slope
+    assert np.isnan(found.misfit)  # a line through two points
+    assert covariate_words(found).endswith(
+        "Whether powers fit cannot be seen: no group has a setting to spare."
+    )

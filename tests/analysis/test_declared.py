@@ -87,6 +87,15 @@ def test_the_bootstrap_resamples_groups(noisy: pd.DataFrame) -> None:
     assert 0.5 < found.estimates["beta"].half_width / profile.half_width < 1.1
 
 
+def test_too_few_groups_for_a_bootstrap_are_said(noisy: pd.DataFrame) -> None:
+    law = declare("mine", "n = C * M**a * exp(b * log(M)**2)",
+                  {"C": "positive", "a": "free", "b": "free"})  # fmt: skip
+    few = fit_law(noisy[:4], law, bootstrap=50)
+    assert few.status is DeclaredStatus.NO_INTERVAL
+    assert "determine C, a and b, so there is no bootstrap interval" in few.reason
+    assert math.isnan(few.estimates["a"].low)
+
+
 # ---------------------------------------------------------------- statuses
 
 

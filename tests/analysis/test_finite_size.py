@@ -70,6 +70,25 @@ def test_the_exponent_of_a_known_collapse_is_within_its_interval(
         assert one.terms > 40
 
 
+def test_accuracies_rise_from_the_chance_of_their_task(accuracies: MakeAccuracies) -> None:
+    """A product modulo a prime is 0 for 2M − 1 of the M² pairs."""
+    sums = accuracies(0)
+    products = sums.assign(expression="x*y")
+    plain, found = rises(sums), rises(products)
+    for M in (11, 29):
+        place = [one.order for one in found.rises].index(M)
+        other = [one.order for one in plain.rises].index(M)
+        told = dict(zip(found.rises[place].n_train, found.rises[place].means, strict=True))
+        chance = (2 * M - 1) / M**2
+        for n, mean in zip(plain.rises[other].n_train, plain.rises[other].means, strict=True):
+            accuracy = 1 / M + (0.9 - 1 / M) * mean
+            if n in told:
+                assert told[n] == pytest.approx((accuracy - chance) / (0.9 - chance))
+    hopeless = collapse(sums.assign(target_test_accuracy=1 / sums["group_order"]))
+    assert hopeless.status is CollapseStatus.TOO_FEW_ORDERS
+    assert "Z11: its target is no better than chance" in hopeless.dropped
+
+
 @pytest.mark.slow
 def test_the_interval_covers_the_truth_about_as_often_as_it_says(
     accuracies: MakeAccuracies,

@@ -278,13 +278,87 @@ def test_a_seed_without_runs_says_nothing_and_leaves_the_group_its_others(cells:
     assert with_seeds(cells, ["no_runs"]).dropped == ("G0: every run failed",)
 
 
+@pytest.mark.parametrize("form", Form)
+def test_exact_rivals_have_the_exponent_that_they_are_held_to(cells: MakeFrame, form: Form) -> None:
+    """Odd orders lie denser in log M at the top: there M log M is no power 1 + 1/ln M*."""
+    orders = np.arange(11.0, 98.0, 4.0)
+    rivals = {
+        "n ∝ M": orders,
+        "M log M": orders * np.log(orders),
+        "M^(5/3)": orders ** (5 / 3),
+        "M²": orders**2,
+    }
+    for name, values in rivals.items():
+        law = fit_law(cells(orders.astype(int), 3.0 * values), form).law
+        assert law.rival_betas[name] == pytest.approx(law.beta.value, abs=1e-7)
+    power = fit_law(cells(orders.astype(int), rivals["M log M"])).law
+    line = stats.linregress(np.log(orders), np.log(rivals["M log M"]))
+    assert power.m_log_m_beta == pytest.approx(line.slope)
+    local = 1 + 1 / math.log(power.order_star)
+    assert power.m_log_m_beta - local > 0.02
+    assert fit_law(cells(orders.astype(int), orders), "Theorem 4").law.m_log_m_beta == (
+        pytest.approx(local)
+    )
+
+
+@pytest.mark.parametrize("form", Form)
+def test_m_log_m_is_kept_as_often_as_its_interval_says(cells: MakeFrame, form: Form) -> None:
+    rng = np.random.default_rng(3)
+    orders, kept, sweeps = np.arange(11, 98, 4), 0, 150
+    for _ in range(sweeps):
+        n_c = 2.7 * orders * np.log(orders) * np.exp(rng.normal(0, 0.02, len(orders)))
+        law = fit_law(cells(orders, n_c), form).law
+        kept += law.m_log_m_beta in law.beta
+    # 95 % less three binomial standard deviations; its bend widens the power law's interval
+    assert kept >= stats.binom.ppf(0.0015, sweeps, 0.95)
+
+
+def test_what_is_said_of_d_and_of_bends_allows_for_the_grid(cells: MakeFrame) -> None:
+    """n_c = 2.7 d^0.1 M log M on a grid in n/(M log M) in which each d has one cell."""
+    orders, dims, step = np.tile(ORDERS, 2), np.repeat([1, 2], len(ORDERS)), 0.2
+    place = np.floor(np.log(2.7 * dims**0.1) / step)
+    law = fit_law(cells(orders, np.exp((place + 0.5) * step) * orders * np.log(orders), dims,
+                        width=step)).law  # fmt: skip
+    assert 0.1 not in law.gamma
+    assert 0.1 in law.quoted_gamma
+    # each half moves by half a cell: log 2 between them
+    assert law.gamma_resolution == pytest.approx(step / math.log(2))
+    curve = np.linalg.lstsq(np.vander(np.log(ORDERS / STAR), 3), np.eye(7))[0][0]
+    alone = fit_law(cells(ORDERS, 2.7 * ORDERS * np.log(ORDERS), width=step)).law.curvature
+    exact = fit_law(cells(ORDERS, 2.7 * ORDERS * np.log(ORDERS))).law.curvature
+    assert alone.half_width - exact.half_width == pytest.approx(np.abs(curve).sum() * step / 2)
+    assert 0 in alone
+    assert 0 not in exact
+
+
+def test_a_law_says_nothing_of_dimensions_that_were_not_fitted(cells: MakeFrame) -> None:
+    law = fit_law(cells(ORDERS, 3.0 * ORDERS**1.2, 2)).law
+    for dims in (2.0, None):
+        assert law.predict(np.array([80.0]), dims)[0] == pytest.approx([3.0 * 80**1.2])
+    assert np.isnan(law.predict(np.array([80.0]), np.array([3.0]))).all()
+
+
 # ---------------------------------------------------------------- C and δ
 
 
 def law_with(beta: Estimate, form: Form = Form.THEOREM_4, resolution: float = 0.0) -> Law:
     n_star = Estimate(800, 790, 810)
-    covariance = np.zeros((2, 2))
-    return Law(form, 60.0, 1.0, n_star, beta, None, resolution, None, 0.01, 5, None, covariance)
+    return Law(
+        form=form,
+        order_star=60.0,
+        dim_star=1.0,
+        n_star=n_star,
+        beta=beta,
+        gamma=None,
+        resolution=resolution,
+        gamma_resolution=0.0,
+        curvature=None,
+        residual_sd=0.01,
+        dof=5,
+        aicc=None,
+        covariance=np.zeros((2, 2)),
+        rival_betas={"M log M": 1 + 1 / math.log(60)},
+    )
 
 
 def test_c_and_delta_exist_only_where_theorem_4_allows_them() -> None:

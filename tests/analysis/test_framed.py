@@ -82,6 +82,13 @@ def test_the_frame_of_a_law_has_the_numbers_of_the_law(noisy: pd.DataFrame, form
     quoted = law.quoted_beta.low, law.quoted_beta.high
     assert tuple(table.loc["beta", ["low_with_grid", "high_with_grid"]]) == quoted
     assert table.loc["n_star", ["low_with_grid", "high_with_grid"]].isna().all()
+    two = noisy.assign(max_irrep_dim=[1, 2, 1, 2, 1, 2, 1])
+    both = fit_law(two, form)
+    gamma = both.to_frame().set_index("parameter").loc["gamma"]
+    assert [gamma["low_with_grid"], gamma["high_with_grid"]] == [
+        both.law.quoted_gamma.low, both.law.quoted_gamma.high,
+    ]  # fmt: skip
+    assert gamma["low_with_grid"] < gamma["low"]
     assert (table["n_groups"] == 7).all()
     assert (table["dof"] == 5).all()
     assert (table["order_star"] == law.order_star).all()

@@ -117,6 +117,20 @@ def test_the_scatter_is_divided_between_split_and_initial_weights(cells: MakeFra
     assert scatter_words(only_split).startswith("a setting: n_c scatters by ")
 
 
+def test_scatter_that_the_grid_hides_is_not_called_none(cells: MakeFrame) -> None:
+    same = crossed(cells, 0.0, 0.0, 0.0, 0)
+    same = same.assign(n_low=same["n_c"] / 1.1, n_high=same["n_c"] * 1.1)
+    (found,) = seed_scatter(same)
+    assert (found.status, found.split_sd, found.split_p) == (SeedStatus.GRID, None, None)
+    assert scatter_words(found) == (
+        f"a setting: {SeedStatus.GRID} (30 groups, brackets leave ±9.5 %)."
+    )
+    (split,) = seed_scatter(crossed(cells, 0.06, 0.0, 0.0, 0))
+    assert split.residual_sd == 0
+    assert (split.split_p, split.init_p) == (None, None)
+    assert "nan" not in scatter_words(split)
+
+
 def test_seeds_that_vary_together_are_not_told_apart(cells: MakeFrame) -> None:
     table = crossed(cells, 0.06, 0.02, 0.01, 1)
     together = table[table["split_seed"] == table["init_seed"]]

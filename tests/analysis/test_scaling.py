@@ -63,6 +63,18 @@ def test_published_coefficients_are_recovered_with_noise_to_the_digits_stated() 
     assert found.estimates["Dc"].value == pytest.approx(1.8e13, rel=0.05)
 
 
+def test_a_bootstrap_that_determines_nothing_gives_no_interval() -> None:
+    """Of four rows nine resamples in ten hold three at most: three parameters fit them exactly."""
+    frame = pd.DataFrame({"N": [1.0, 2.0, 4.0, 8.0], "L": [4.0, 3.0, 2.5, 2.2]})
+    found = fit_scaling_law(frame, "L = E + A/N**alpha", bootstrap=40)
+    assert found.status is ScalingStatus.OK
+    assert all(math.isnan(one.low) and math.isnan(one.high) for one in found.estimates.values())
+    assert found.reason.endswith("so it has no intervals: add rows")
+    constant = frame.assign(N=[1.0, 1.0, 1.0, 8.0], D=[1.0, 2.0, 4.0, 8.0])
+    few = fit_scaling_law(constant, "L = A/N**alpha/D**b", bootstrap=40, huber=None)
+    assert math.isnan(few.estimates["alpha"].low)
+
+
 def test_a_few_bad_runs_bend_nothing() -> None:
     frame = runs(1e-4)
     frame.loc[::20, "L"] *= 1.5

@@ -50,6 +50,11 @@ def test_missing_thresholds_lie_beyond_the_end_that_is_known(file: Callable[[str
     ]
 
 
+def test_rows_of_a_group_without_seeds_are_its_seeds(file: Callable[[str], Path]) -> None:
+    cells = read_thresholds(file(CSV + "Z23,23,1,230\n"))
+    assert fit_law(cells).groups["n_seeds"].tolist() == [2, 1, 1, 1, 1, 1]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -63,6 +68,15 @@ def test_missing_thresholds_lie_beyond_the_end_that_is_known(file: Callable[[str
          "{}: row 1, n_high = -2: a positive number is wanted"),
         ("M,n_c,n_low,n_high\n11,5,6,7\n", "{}: row 1: n_c lies between n_low and n_high is"
          " wanted"),
+        ("M,n_c,n_low,n_high\n11,,7,6\n", "{}: row 1: n_c lies between n_low and n_high is"
+         " wanted"),
+        ("M,n_c\n1,5\n2.5,6\n", "{}: row 1: an order of 2 or more is wanted\n"
+         "{}: row 2, group_order = 2.5: a whole number is wanted"),
+        ("group,M,d,n_c\na,11,1,50\na,13,2,60\n",
+         "{}: group a has group_order 11 and 13: one for all its rows is wanted\n"
+         "{}: group a has max_irrep_dim 1 and 2: one for all its rows is wanted"),
+        ("group,M,seed,n_c\na,11,0,50\na,11,1,51\na,11,1,90\n",
+         "{}: row 3: a, init_seed 1 again; one row a seed is wanted"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_table_is_said(

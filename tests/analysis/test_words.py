@@ -67,7 +67,7 @@ def test_without_a_horizon_check_the_verdict_says_so(m_log_m: pd.DataFrame) -> N
 def test_laws_that_cannot_be_told_apart_are_listed_with_what_to_add(cells: MakeFrame) -> None:
     text = verdict(fit_law(cells(ORDERS, 9.0 * ORDERS**1.2, width=0.4)))
     assert (
-        "Consistent with n ∝ M and M log M (local exponent 1.25), which is no proof of it."
+        "Consistent with n ∝ M and M log M (here M^1.25), which is no proof of it."
         " Not with M^(5/3) and M² (a constant fraction). To tell these apart, add orders at both"
         " ends of the range and space n_train more finely about the thresholds; more seeds help"
         " little."
@@ -98,6 +98,17 @@ def test_bends_irrep_dimensions_and_dropped_groups_are_mentioned(cells: MakeFram
         " Left out: G13: threshold above the largest n_train, or beyond the horizon, for 1 of 1"
         " seeds."
     )
+
+
+def test_runs_on_the_wrong_side_are_told_with_the_law(m_log_m: pd.DataFrame) -> None:
+    few = verdict(fit_law(m_log_m.assign(n_runs=50, violations=1)))
+    many = verdict(fit_law(m_log_m.assign(n_runs=20, violations=[0, 4, 6, 2, 6, 4, 6])))
+    said = (
+        "20 % of the runs lie on the wrong side of their thresholds, which are less sharp than"
+        " their brackets."
+    )
+    assert said in many
+    assert "wrong side" not in few
 
 
 # ---------------------------------------------------------------- plain values and tables

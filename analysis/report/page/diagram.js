@@ -15,8 +15,8 @@ const Diagram = (() => {
     threshold: { label: "threshold n_c / (M log M)", of: (brick, view) => Pivot.thresholdOf(view, brick) },
   };
   const LAWS = {
-    "Theorem 4": { label: "Theorem 4, fitted, with its 95 % band", colour: "#d62728", dash: "solid", on: true },
-    "power law": { label: "power law, fitted, with its 95 % band", colour: "#1f9bff", dash: "dash", on: false },
+    "Theorem 4": { label: "Theorem 4, fitted, with its 95 % band (scatter)", colour: "#d62728", dash: "solid", on: true },
+    "power law": { label: "power law, fitted, with its 95 % band (scatter)", colour: "#1f9bff", dash: "dash", on: false },
     "M log M": { label: "M log M, best constant", colour: "#e377c2", dash: "dot", on: false },
     paper: { label: "2.7482 M log M of the paper's code", colour: "#ffffff", dash: "dashdot", on: false },
     thresholds: { label: "thresholds n_c, with all seeds' brackets", colour: "#ffffff", dash: null, on: true },

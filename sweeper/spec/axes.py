@@ -12,6 +12,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    JsonValue,
     Tag,
     ValidationInfo,
     WithJsonSchema,
@@ -38,23 +39,35 @@ class Strict(BaseModel):
     )
 
 
+def _one_of(*names: str) -> ConfigDict:
+    """Has a JSON schema ask for exactly one of some keys, as a model's validator does."""
+    given: list[JsonValue] = [
+        {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names
+    ]
+    return ConfigDict(json_schema_extra={"oneOf": given})
+
+
 def _whole(value: Any) -> Any:  # noqa: ANN401
     """1e3 is a whole number too, however YAML reads it."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-Order = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=MAX_ORDER)]
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**9)]
-Width = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100_000)]
-Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**53)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Operands = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=22)]
-Noise = Annotated[float, Field(ge=0, lt=1)]
-Decay = Annotated[float, Field(gt=0, le=1)]
-Steps = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=10**9)]
-Small = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1024)]
+# The constraints stand next to the type, so that the JSON schema has them too.
+Order = TypeAliasType("Order", Annotated[int, Field(ge=2, le=MAX_ORDER), BeforeValidator(_whole)])
+Count = TypeAliasType("Count", Annotated[int, Field(ge=1, le=10**9), BeforeValidator(_whole)])
+Width = TypeAliasType("Width", Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_whole)])
+Seed = TypeAliasType("Seed", Annotated[int, Field(ge=0, le=2**53), BeforeValidator(_whole)])
+Operands = TypeAliasType("Operands", Annotated[int, Field(ge=2, le=22), BeforeValidator(_whole)])
+Steps = TypeAliasType("Steps", Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_whole)])
+Small = TypeAliasType("Small", Annotated[int, Field(ge=1, le=1024), BeforeValidator(_whole)])
+Length = TypeAliasType(
+    "Length", Annotated[int, Field(ge=2, le=MAX_LENGTH), BeforeValidator(_whole)]
+)
+Positive = TypeAliasType("Positive", Annotated[float, Field(gt=0)])
+NotNegative = TypeAliasType("NotNegative", Annotated[float, Field(ge=0)])
+Fraction = TypeAliasType("Fraction", Annotated[float, Field(gt=0, lt=1)])
+Noise = TypeAliasType("Noise", Annotated[float, Field(ge=0, lt=1)])
+Decay = TypeAliasType("Decay", Annotated[float, Field(gt=0, le=1)])
 
 
 def _group(name: str) -> str:
@@ -70,16 +83,15 @@ def _expression(text: str) -> str:
     return parse(text).text
 
 
-GroupName = Annotated[str, AfterValidator(_group)]
-Expression = Annotated[str, AfterValidator(_expression)]
-Split = Literal["uniform", "balanced"]
-Schedule = Literal["constant", "step", "exponential", "cosine"]
+GroupName = TypeAliasType("GroupName", Annotated[str, AfterValidator(_group)])
+Expression = TypeAliasType("Expression", Annotated[str, AfterValidator(_expression)])
+Split = TypeAliasType("Split", Literal["uniform", "balanced"])
+Schedule = TypeAliasType("Schedule", Literal["constant", "step", "exponential", "cosine"])
 
 
 def _name_of(kind: str) -> Any:  # noqa: ANN401
     """A learner's name: editors offer the built-in ones, users' modules may have others."""
-    known = list(CHOICES[kind])
-    built_in = {"enum": known}
+    known, pattern = list(CHOICES[kind]), "^[A-Za-z][A-Za-z0-9_]{0,99}$"
 
     def check(name: str, info: ValidationInfo) -> str:
         if name not in known and not (info.context or {}).get("modules"):
@@ -89,12 +101,9 @@ def _name_of(kind: str) -> Any:  # noqa: ANN401
             raise ValueError(f"{hint}there are {', '.join(known)}, {own}")
         return name
 
-    return Annotated[
-        str,
-        Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$"),
-        AfterValidator(check),
-        WithJsonSchema({"anyOf": [built_in, {"type": "string"}]}),
-    ]
+    schema = {"anyOf": [{"enum": known}, {"type": "string", "pattern": pattern}]}
+    name = Annotated[str, Field(pattern=pattern), AfterValidator(check), WithJsonSchema(schema)]
+    return TypeAliasType(f"{kind.capitalize()}Name", name)
 
 
 if TYPE_CHECKING:
@@ -111,12 +120,12 @@ Value = TypeVar("Value", int, float)
 class Range(Strict, Generic[Value]):
     """Evenly spaced values, both ends included: by their count or by the step."""
 
+    model_config = _one_of("count", "step")
+
     from_: Value = Field(alias="from", description="First value.")
     to: Value = Field(description="Last value.")
-    count: Annotated[int, Field(ge=2, le=MAX_LENGTH)] | None = Field(
-        default=None, description="How many values."
-    )
-    step: Annotated[float, Field(gt=0)] | None = Field(
+    count: Length | None = Field(default=None, description="How many values.")
+    step: Positive | None = Field(
         default=None, description="Distance of two values; the last one may fall short of `to`."
     )
 
@@ -145,7 +154,7 @@ class LogRange(Strict, Generic[Value]):
     log: Annotated[list[Value], Field(min_length=2, max_length=2)] = Field(
         description="First and last value."
     )
-    count: Annotated[int, Field(ge=2, le=MAX_LENGTH)] = Field(description="How many values.")
+    count: Length = Field(description="How many values.")
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
@@ -224,17 +233,32 @@ TrainingPairs = Annotated[
 """Counts, or {fraction: values}, or {times_m_log_m: values}."""
 
 
-def _seeds(value: Any) -> Any:  # noqa: ANN401
+def _seeds(count: int) -> list[int]:
     """5 means the five seeds 0, 1, 2, 3, 4."""
-    value = _whole(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        if not 1 <= value <= MAX_LENGTH:
-            raise ValueError(f"a number of seeds should be between 1 and {MAX_LENGTH:,}")
-        return list(range(value))
-    return value
+    if not 1 <= count <= MAX_LENGTH:
+        raise ValueError(f"a number of seeds should be between 1 and {MAX_LENGTH:,}")
+    return list(range(count))
 
 
-Seeds = Annotated[Values[Seed], BeforeValidator(_seeds)]
+SeedCount = TypeAliasType(
+    "SeedCount",
+    Annotated[
+        int,
+        BeforeValidator(_whole),
+        AfterValidator(_seeds),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_LENGTH}),
+    ],
+)
+Seeds = TypeAliasType(
+    "Seeds",
+    Annotated[
+        Annotated[SeedCount, Tag("a value")]
+        | Annotated[list[Seed], Field(min_length=1, max_length=MAX_LENGTH), Tag("a list")]
+        | Annotated[Range[Seed], Tag("a range")]
+        | Annotated[LogRange[Seed], Tag("a log range")],
+        Discriminator(_form),
+    ],
+)
 """How many seeds (0, 1, …), or a list or range of them."""
 
 
@@ -247,6 +271,8 @@ class Axes(Strict):
     All combinations are run, but for axes that `zip` lets advance together and for those that
     `exclude` drops.
     """
+
+    model_config = _one_of("M", "group")
 
     M: Values[Order] | None = Field(
         default=None, description="The modulus: of addition, or of an expression. Or give group."

@@ -13,7 +13,7 @@ from sweeper.spec.planned import Columns, axis_texts
 from sweeper.spec.problems import Problem
 from sweeper.spec.trial import DEFAULTS
 
-_KEYS = (
+KEYS = (
     {name: ("model", name) for name in FIELDS if name in Model.model_fields}
     | {name: ("training", name) for name in FIELDS if name in Training.model_fields}
     | {"network": ("model", "kind")}
@@ -54,7 +54,7 @@ def with_learners(
 
 def place_of(spec: SweepSpec, field: str) -> tuple[str, ...]:
     """Where a field of the table is written in a spec, or would be."""
-    return ("axes", field) if getattr(spec.axes, field, None) is not None else _KEYS[field]
+    return ("axes", field) if getattr(spec.axes, field, None) is not None else KEYS[field]
 
 
 def _written(spec: SweepSpec, columns: Columns, texts: dict[str, list[str]], name: str) -> Any:  # noqa: ANN401
@@ -63,7 +63,7 @@ def _written(spec: SweepSpec, columns: Columns, texts: dict[str, list[str]], nam
         return np.array(texts[name])[columns[name]]
     if name in columns:
         return columns[name]
-    part, key = _KEYS[name]
+    part, key = KEYS[name]
     return getattr(getattr(spec, part), key)
 
 
@@ -71,7 +71,7 @@ def learner_conflicts(spec: SweepSpec, document: Document) -> list[Problem]:
     """Fields that are told twice."""
     return [
         document.problem((part, key), f"is an axis too; give it here or under axes.{name}")
-        for name, (part, key) in _KEYS.items()
+        for name, (part, key) in KEYS.items()
         if key in getattr(spec, part).model_fields_set
         and getattr(spec.axes, name, None) is not None
     ]

@@ -360,8 +360,10 @@ def values(axis: Any, whole: bool) -> list[float] | list[int]:  # noqa: ANN401
         axis = axis.fraction if isinstance(axis, FractionOfPairs) else axis.times_m_log_m
         whole = False
     if isinstance(axis, Range | LogRange):
-        # 0.1 + 0.1 + 0.1 is 0.3 to a person, and to a fingerprint, on every machine
-        axis = [float(f"{value:.12g}") for value in axis.numbers()]
+        axis = axis.numbers()
+        if not whole:
+            # 0.1 + 0.1 + 0.1 is 0.3 to a person, and to a fingerprint, on every machine
+            axis = [float(f"{value:.12g}") for value in axis]
     listed = axis if isinstance(axis, list) else [axis]
     return [round(value) for value in listed] if whole else [float(value) for value in listed]
 

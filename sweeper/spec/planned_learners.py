@@ -1,6 +1,5 @@
 """The learners of a plan: what axes, `model` and `training` make together, by the table."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from sweeper.spec.learners import CHOICES, EXTENSIBLE, FIELDS, OPTIONS, REQUIRED
 from sweeper.spec.load import Document
 from sweeper.spec.model import Model, SweepSpec, Training
 from sweeper.spec.planned import Columns, axis_texts
-from sweeper.spec.problems import Problem
+from sweeper.spec.problems import Problem, some
 from sweeper.spec.trial import DEFAULTS
 
 KEYS = (
@@ -92,7 +91,7 @@ def _where_it_belongs(
             return given, []
         if not belongs.any():
             have = " and ".join(option.defaults)
-            text = f"belongs to {option.of} {have}; there is {_some(np.unique(owner))} here"
+            text = f"belongs to {option.of} {have}; there is {some(np.unique(owner))} here"
             return default, [document.problem(place, text)]
         return np.where(belongs, given, default).astype(type(default)), []
     found = np.full(owner.shape, default, dtype=np.array(default).dtype.char.replace("U", "O"))
@@ -120,9 +119,4 @@ def _broken_rules(spec: SweepSpec, values: dict[str, Any], document: Document) -
 def _among(value: Any, broken: NDArray[np.bool_]) -> str:  # noqa: ANN401
     """The values that a field has where a rule is broken."""
     column = np.asarray(value)
-    return _some(np.unique(column[broken] if column.shape and broken.shape else column))
-
-
-def _some(values: Iterable[Any]) -> str:
-    listed = [f"{one:g}" if isinstance(one, float) else str(one) for one in values]
-    return ", ".join(listed[:5]) + (" …" if len(listed) > 5 else "")
+    return some(np.unique(column[broken] if column.shape and broken.shape else column))

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-import sweeper.spec.plan
+import sweeper.spec.planned_axes
 from sweeper.cli import main
 from sweeper.spec.axes import Axes
 from sweeper.spec.model import SweepSpec
@@ -141,7 +141,7 @@ def specs(draw: st.DrawFn) -> str:
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large sweeps are sound and slow; the limit itself has a test of its own."""
-    monkeypatch.setattr(sweeper.spec.plan, "MAX_TRIALS", 20_000)
+    monkeypatch.setattr(sweeper.spec.planned_axes, "MAX_TRIALS", 20_000)
 
 
 def call(folder: Path, *words: str) -> Result:

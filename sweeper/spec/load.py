@@ -127,6 +127,9 @@ def parse(text: str, path: Path | str) -> Document:
         yaml = YAML(typ="safe", pure=True)
         yaml.composer.warn_double_anchors = False  # the later one counts, as YAML has it
         root = yaml.compose(text)
+        if (version := yaml.resolver.processing_version) != (1, 2):
+            found = ".".join(map(str, version))
+            raise _refusal(path, f"calls itself YAML {found}; a spec is YAML 1.2")
         reader = _Reader(path, yaml)
         data = reader.plain(root, ()) if root is not None else None
     except MarkedYAMLError as error:

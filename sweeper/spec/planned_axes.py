@@ -5,22 +5,27 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from sweeper.spec.axes import TEXT_AXES, Range, values
+from sweeper.spec.axes import TEXT_AXES, Axes, Range, values
 from sweeper.spec.load import Document
 from sweeper.spec.model import SweepSpec
 from sweeper.spec.planned import Columns, axis_texts
 from sweeper.spec.problems import Problem, shown, some
+from sweeper.spec.trial import TRIAL_SCHEMA
 from sweeper.tasks.expressions import parse
 from sweeper.tasks.groups import group_named
 
 MAX_TRIALS = 10_000_000
 
 _WHOLE = {
-    "M", "hidden_size", "max_steps", "n_train", "layers", "heads", "embedding_size", "batch_size",
-    "warmup_steps", "decay_every", "seed", "split_seed", "init_seed",
-}  # fmt: skip
+    name
+    for name in Axes.model_fields
+    if name in ("M", "seed")
+    or (name in TRIAL_SCHEMA.names and pa.types.is_integer(TRIAL_SCHEMA.field(name).type))
+}
+"""Axes of whole numbers."""
 
 Mask = NDArray[np.bool_]
 

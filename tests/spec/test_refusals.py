@@ -98,6 +98,7 @@ def test_too_many_pairs_are_told_beside_other_problems() -> None:
              "s.yaml:10 '\\x1b[1m\\n': unknown key; valid keys are name, description, task, axes, "
              "zip, exclude, model, training, modules, resources, design, probes, reuse, trackers"],
         ),
+        ("%YAML 1.1\n---\nM: 010\n", ["s.yaml:1: calls itself YAML 1.1; a spec is YAML 1.2"]),
         ("a: &a [*a]\n", ["s.yaml:1: is nested too deeply, or holds itself"]),
         (f"a: {'[' * 2000}{']' * 2000}\n", ["s.yaml:1: is nested too deeply, or holds itself"]),
         (

@@ -2,24 +2,22 @@
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from sweeper.spec.load import parse, validated
-from sweeper.spec.model import SweepSpec
 from sweeper.spec.schema import json_schema
+from tests.spec.pieces import FIELDS, SPECS, parts, values
 
 SCHEMA = json_schema()
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
-SPECS = sorted(Path(__file__).parents[2].glob("specs/**/*.yaml"))
 SMALL = {
     "name": "small",
     "axes": {"M": [11, 13], "n_train": 60, "hidden_size": 16, "learning_rate": 0.005,
@@ -33,69 +31,6 @@ TOGETHER = (
     "give either seed, or split_seed and init_seed",
 )
 """What the tool says of several values together, which the schema leaves to it."""
-
-
-def parts(schema: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
-    """Every schema inside a schema."""
-    if isinstance(schema, list):
-        for one in schema:
-            yield from parts(one)
-    elif isinstance(schema, dict):
-        yield schema
-        for key, inner in schema.items():
-            named = key in {"properties", "$defs"}
-            if key not in {"default", "enum", "const", "required"}:
-                yield from parts(list(inner.values()) if named else inner)
-
-
-def fields(model: type[BaseModel], at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Where every field of a spec stands, those of ranges aside."""
-    for name, field in model.model_fields.items():
-        yield (*at, name)
-        for kind in (field.annotation, *get_args(field.annotation)):
-            for one in (kind, *get_args(kind)):
-                if isinstance(one, type) and issubclass(one, BaseModel):
-                    yield from fields(one, (*at, name))
-
-
-FIELDS = sorted({at for at in fields(SweepSpec) if at[:2] != ("axes", "n_train") or len(at) == 2})
-BOUNDS = sorted(
-    {
-        part[bound]
-        for part in parts(SCHEMA)
-        for bound in ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
-        if bound in part
-    }
-)
-WORDS = sorted({word for part in parts(SCHEMA) for word in part.get("enum", ()) if word})
-
-numbers = st.sampled_from(BOUNDS).flatmap(
-    lambda bound: st.sampled_from(
-        [bound, bound - 1, bound + 1, float(bound), bound - 0.5, bound + 0.5, bound / 2, -bound]
-    )
-)
-singles = (
-    numbers
-    | st.sampled_from(WORDS)
-    | st.sampled_from(WORDS).map(lambda word: word + "s")
-    | st.sampled_from(["", "S4", "a b", "-x", "x.y", "x_1", "auto", 1e308, 1e-300])
-    | st.none()
-    | st.booleans()
-)
-ranges = st.fixed_dictionaries(
-    {}, optional={"from": numbers, "to": numbers, "count": singles, "step": singles}
-) | st.fixed_dictionaries({}, optional={"log": st.lists(singles, max_size=3), "count": numbers})
-values = st.recursive(
-    singles | st.lists(singles, max_size=3) | ranges,
-    lambda inner: (
-        st.lists(inner, max_size=2)
-        | st.dictionaries(st.sampled_from(sorted({at[-1] for at in FIELDS})), inner, max_size=2)
-        | st.fixed_dictionaries({"fraction": inner})
-        | st.fixed_dictionaries({"times_m_log_m": inner})
-        | st.fixed_dictionaries({"measure": st.lists(st.sampled_from(WORDS), max_size=3)})
-    ),
-    max_leaves=3,
-)
 
 
 def refusals(data: dict[str, Any]) -> list[ErrorDetails]:

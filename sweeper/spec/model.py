@@ -219,7 +219,7 @@ class SweepSpec(Strict):
         description="What is measured inside the networks at evaluations: names of probes, or "
         "{measure: names} with options (docs/probes.md). Changes no trial.",
     )
-    reuse: list[str] = Field(
+    reuse: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list,
         description="Results folders, paths or URIs, whose records are taken over where they are "
         "this sweep's trials.",

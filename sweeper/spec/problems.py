@@ -54,8 +54,8 @@ def dotted(path: tuple[str | int, ...]) -> str:
 
 
 def _legible(key: str) -> str:
-    """A key as it stands, unless it would garble the message."""
-    return key if key.isprintable() and len(key) <= 60 else shown(key)
+    """A key as it stands, unless it would garble the place."""
+    return key if re.fullmatch(r"[\w-]{1,60}", key) else shown(key)
 
 
 def shown(value: Any) -> str:  # noqa: ANN401

@@ -149,7 +149,7 @@ def test_a_spec_is_planned_or_refused_with_every_problem_in_its_place(
     assert "Traceback" not in answer.output
     assert answer.exit_code in (0, 2)
     if answer.exit_code == 2:
-        place = re.escape(str(path)) + r"(:\d+)?( [^:]*)?: \S"
+        place = re.escape(str(path)) + r"(:\d+)?( \S.*)?: \S"
         assert re.match(place, answer.output), answer.output
         run = call(tmp_path, "run", "--executor", "inline")
         assert (run.exit_code, run.output) == (2, answer.output)

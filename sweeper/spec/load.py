@@ -197,6 +197,7 @@ class _Reader:
         if isinstance(value, str) and _NO_TEXT.search(value):
             text = "NUL and halves of surrogate pairs are no characters"
             self._problem(node, place, f"found {shown(value)}; {text}")
+            return _NO_TEXT.sub("?", value)
         known = value is None or isinstance(value, str | int | float | bool)
         return value if known else str(node.value)
 

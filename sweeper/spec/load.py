@@ -3,6 +3,7 @@
 import difflib
 import re
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, get_args
 
@@ -72,9 +73,11 @@ def read_text(path: Path) -> str:
         SpecError: It cannot be read, is far too large, or is no UTF-8.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
             raise _refusal(path, f"larger than {MAX_BYTES:,} bytes; this is no spec", 0)
-        return path.read_text(encoding="utf-8")
+        return StringIO(data.decode(), newline=None).read()
     except OSError as error:
         raise _refusal(path, f"cannot be read: {error.strerror or error}", 0) from None
     except UnicodeDecodeError as error:

@@ -260,6 +260,13 @@ def test_unreadable_files_are_told(tmp_path: Path) -> None:
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match="is no UTF-8 text: invalid start byte at byte 0"):
         open_sweep(tmp_path / "binary.yaml")
+    with pytest.raises(SpecError, match=r"/dev/zero: larger than 2,000,000 bytes; this is no spec"):
+        open_sweep("/dev/zero")
+
+
+def test_ends_of_lines_do_not_matter(tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_bytes(GOOD.replace("\n", "\r\n").encode())
+    assert open_sweep(tmp_path / "s.yaml").text == GOOD
 
 
 def test_a_spec_never_runs_code(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def open_text(text: str, path: str | Path, modules: Mapping[str, str] | None = N
     try:
         spec = validate(document)
     except SpecError as error:
-        more = _other_problems(document, error)
+        more = _other_problems(document, error, modules)
         raise SpecError(path, error.problems + more) from None
     found, missing = find_modules(spec.modules, document, modules)
     labels = " ".join(sorted(module.label for module in found))
@@ -111,12 +111,14 @@ def open_text(text: str, path: str | Path, modules: Mapping[str, str] | None = N
     return Sweep(spec, text, plan, required["fingerprint"].combine_chunks(), path, found)
 
 
-def _other_problems(document: Document, error: SpecError) -> list[Problem]:
+def _other_problems(
+    document: Document, error: SpecError, modules: Mapping[str, str] | None
+) -> list[Problem]:
     """What is wrong beside some fields: absent modules, and combinations that cannot be."""
     broken = {problem.place for problem in error.problems}
     names = document.data.get("modules", [])
     sound = not any(place.startswith("modules") for place in broken)
-    missing = find_modules(names, document)[1] if sound else []
+    missing = find_modules(names, document, modules)[1] if sound else []
     return missing + _combination_problems(document, broken)
 
 

@@ -70,7 +70,7 @@ def boundary(
         if laws:
             top, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.4])
             _draw(below, cells, laws, laws[0])
-            below.set_ylabel(f"off the {laws[0].form}")
+            below.set_ylabel(f"relative to {laws[0].form}")
             below.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         else:
             top = below = figure.subplots()

@@ -45,13 +45,13 @@ class PaperFigure:
 
 
 _FIGURE_5 = "lr 5e-4, weight decay 2e-4, K 2048, Adam, 20 seeds; steps not told"
-_REDUCED_5 = "lr 5e-3, weight decay 4e-4, K 256 (512 at M = 71), 4,000 steps, 3 seeds"
+_REDUCED_5 = "lr 5e-3, weight decay 4e-4, K 256 (512 above M = 48), 4,000 steps, 3 seeds"
 
 
 _FINER = (
-    "This grid is coarse. A search of 24 orders from 11 to 97 to within 5 % (specs/cyclic.yaml; "
-    "`sweeper fit --thresholds docs/measured/cyclic.parquet`) has β = 1.36 ± 0.04 and rejects "
-    "M log M"
+    "A search of 24 orders from 11 to 97 to within 5 % (specs/cyclic.yaml; "
+    "`sweeper fit --thresholds docs/measured/cyclic.parquet`) is finer: it has β = 1.36 ± 0.04 and "
+    "rejects M log M"
 )
 
 
@@ -67,7 +67,7 @@ FIGURES = (
     PaperFigure(
         "figure03", "Figure 3: the gradient that reaches the features", LI2, "figure03",
         "M 71, K 2048, n 2016, weight decay 2e-4 and 0, 15 seeds",
-        "the same M, K and n; lr 5e-3, 800 steps, 2 seeds",
+        "the same M, K and n; lr 5e-3, 4,000 steps, 2 seeds",
         emergence.draw_gradient, emergence.judge_gradient, ("test_accuracy",), emergence.GRADIENT,
     ),
     _boundary("a", "prime orders", "figure05a_primes", _FINER),
@@ -83,7 +83,7 @@ FIGURES = (
     PaperFigure(
         "figure07", "Figure 7: the energy of learned features near the boundary", LI2, "figure07",
         "M 127, n 3225, lr 1e-3, 2e-3 and 5e-3",
-        "M 23, n 176 to 199 (2.4 to 2.8 M log M), K 256, lr 1e-3 to 1e-1, 4,000 steps, 3 seeds",
+        "M 71, n 880 to 970 (2.9 to 3.2 M log M), K 512, lr 2e-3 to 1e-1, 4,000 steps, 2 seeds",
         emergence.draw_energy, emergence.judge_energy, (), emergence.HEIGHT,
     ),
     PaperFigure(
@@ -94,26 +94,26 @@ FIGURES = (
     PaperFigure(
         "figure09", "Figures 9, 16 and 17: deeper nets, zero-init", LI2, "figure09",
         "2 to 4 layers, ReLU, MSE; M 41, 89, 127, K 2048, weight decay 1e-4",
-        "M 23, K 256, lr 1e-3, weight decay 5e-4, 3,000 steps, 3 seeds",
+        "M 41, K 256, lr 1e-3, weight decay 5e-4, 3,000 steps, 3 seeds",
         trainings.draw_depth, trainings.judge_depth, trainings.SHOWN,
     ),
     PaperFigure(
         "figure10", "Figures 10 to 13: real weights, complex weights, V solved", LI2, "figure10",
         "M 23, 41, 89, 127, K 256, lr 5e-3, weight decay 5e-5, 80 % of the pairs, Adam, 5 seeds",
-        "M 23, 41, 1,500 steps",
+        "M 23, 41, 89, 1,500 steps",
         trainings.draw_weights, trainings.judge_weights, trainings.SHOWN,
     ),
     PaperFigure(
         "figure14", "Figures 14 and 15: zero-init of V", LI2, "figure14",
         "M 41, 89, 127, K 1024, lr 5e-3, weight decay 5e-5, square, MSE",
-        "M 23, 41, K 512, 2,000 steps, 3 seeds",
+        "M 41, 89, 60 and 80 % of the pairs, 1,000 steps, 3 seeds",
         trainings.draw_zero_init, trainings.judge_zero_init, trainings.SHOWN,
     ),
     PaperFigure(
         "cogo", "CoGO's table and distribution of solutions", COGO, "cogo",
         "M 23, 71, 127, K 256 to 2048, weight decay 1e-5 to 5e-4, lr 1e-2, 90 % of the pairs, "
         "10,000 epochs, 5 seeds",
-        "M 23, K 512",
+        "K 512; M 23 at each weight decay, M 71 at the one of the table",
         algebra.draw, algebra.judge,
     ),
 )  # fmt: skip

@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from analysis.figures.style import PANEL, message, styled
+from analysis.figures.style import PANEL, legend_below, message, styled
 from analysis.paper.numbers import Numbers
 from analysis.paper.statements import (
     Agreement,
@@ -14,7 +15,7 @@ from analysis.paper.statements import (
     compared,
     counted,
     mean_of,
-    ratio_of,
+    ratio_within,
 )
 from sweeper.store.records import Outcome
 
@@ -105,31 +106,36 @@ def _vanishing(probes: pd.DataFrame, records: pd.DataFrame) -> Statement:
 
 
 def draw_energy(numbers: Numbers) -> dict[str, Figure]:
-    """Mean energy of the features at the end against the learning rate, one dot a run."""
+    """Mean energy of the features at the end over the learning rate: a panel an n, a dot a run."""
     runs = _ended(numbers)
     if runs.empty:
         return {"energy": message("No energies: no run was probed for them.")}
+    colours = dict(zip(Outcome, sns.color_palette("colorblind"), strict=False))
+    sizes = list(runs.groupby("n_train"))
+    M, K = runs[["group_order", "hidden_size"]].iloc[0]
     with styled():
-        figure = Figure(figsize=(PANEL[0] + 0.6, PANEL[1]), layout="constrained")
-        axes = figure.subplots()
-        for outcome, colour in zip(Outcome, sns.color_palette("colorblind"), strict=False):
-            part = runs[runs["outcome"] == outcome]
-            if len(part):
-                axes.plot(part["learning_rate"], part["height"], "o", color=colour,
-                          markersize=5, alpha=0.8, label=str(outcome))  # fmt: skip
-        axes.axhline(0.5, color="0.3", linestyle="--", linewidth=1)
-        axes.annotate(
-            "a frequency, all pairs seen (Theorem 2)", (1.0, 0.5), (-4, 3), fontsize=8,
-            xycoords=axes.get_yaxis_transform(), textcoords="offset points", ha="right",
-        )  # fmt: skip
-        axes.set_xscale("log")
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel("learning rate")
-        axes.set_ylabel("mean energy of the features, in $M/8$")
-        M, K = runs[["group_order", "hidden_size"]].iloc[0]
-        sizes = ", ".join(map(str, sorted(runs["n_train"].unique())))
-        axes.set_title(f"$M = {M}$, $n$ = {sizes}, $K = {K}$")
-        axes.legend()
+        size = (PANEL[0] * (0.6 + 0.4 * len(sizes)), PANEL[1])
+        figure = Figure(figsize=size, layout="constrained")
+        panels = figure.subplots(1, len(sizes), sharey=True, squeeze=False)[0]
+        for axes, (n, part) in zip(panels, sizes, strict=True):
+            for outcome, ended in part.groupby("outcome"):
+                axes.plot(ended["learning_rate"], ended["height"], "o", alpha=0.8,
+                          color=colours[Outcome(str(outcome))], markersize=5)  # fmt: skip
+            axes.axhline(0.5, color="0.3", linestyle="--", linewidth=1)
+            axes.set_xscale("log")
+            axes.set_xlabel("learning rate")
+            axes.set_title(f"$n = {n:,}$ $({n / (M * np.log(M)):.2f}$ $M\\,\\log M)$")
+        panels[0].set_ylim(bottom=0)
+        panels[0].set_ylabel("mean energy of the features, in $M/8$")
+        keys = [
+            Line2D([], [], marker="o", linestyle="", color=colours[outcome], label=str(outcome))
+            for outcome in Outcome
+            if (runs["outcome"] == outcome).any()
+        ]
+        line = Line2D([], [], color="0.3", linestyle="--", linewidth=1,
+                      label="a frequency, all pairs seen (Theorem 2)")  # fmt: skip
+        legend_below(figure, [*keys, line], len(keys) + 1)
+        figure.suptitle(f"$M = {M}$, $K = {K}$")
         return {"energy": figure}
 
 
@@ -143,11 +149,13 @@ def judge_energy(numbers: Numbers) -> list[Statement]:
     if min(grown.sum(), (~grown).sum()) < _FEWEST:
         rest = f"{grown.sum()} runs generalize, {(~grown).sum()} memorize"
         return [Statement(says, Agreement.OPEN, rest, "several of both kinds are needed")]
-    ratio = ratio_of(height[~grown], height[grown])
-    low, high = (np.exp(height[rows].mean()) for rows in (grown, ~grown))
+    ratio = ratio_within(height, ~grown, runs["n_train"])
+    if ratio is None:
+        rest = f"{grown.sum()} runs generalize, {(~grown).sum()} memorize, at other n"
+        return [Statement(says, Agreement.OPEN, rest, "both are needed at one n")]
     statistic = (
-        f"{high:.2f} of M/8 for the {(~grown).sum()} runs that memorize, {low:.2f} for the "
-        f"{grown.sum()} that generalize: {ratio.between()} times (95 %); from {MUCH} on it is much"
+        f"energies of runs that memorize are {ratio.between()} times those of runs that generalize "
+        f"at the same n, 95 % over {ratio.count} runs; from {MUCH} on it is much"
     )
     agreement = compared(ratio, MUCH, above=True)
     if agreement is Agreement.DISAGREES and ratio.low > 1:

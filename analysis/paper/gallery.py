@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import jinja2
+import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.style import save, styled
@@ -16,6 +17,7 @@ from analysis.paper.catalogue import FIGURES, PaperFigure
 from analysis.paper.numbers import NotRunError, Numbers, measured
 from analysis.paper.statements import Statement
 from analysis.report.render import symbols, write
+from sweeper.run.progress import duration
 from sweeper.store.provenance import code_version
 
 
@@ -26,14 +28,14 @@ class Shown:
     Attributes:
         figure: Which.
         full: Whether its full grid was run, not the reduced one.
-        runs: How many.
+        cost: How many runs, what they took and on what.
         statements: Judged.
         images: Ours, as data addresses or paths, by name.
     """
 
     figure: PaperFigure
     full: bool
-    runs: int
+    cost: str
     statements: list[Statement]
     images: dict[str, str]
 
@@ -116,7 +118,14 @@ def gallery_text(folder: Path) -> str:
 def _shown(figure: PaperFigure, numbers: Numbers, images: dict[str, str]) -> Shown:
     records = numbers.records
     full = bool(records["sweep"].str.endswith("_full").all())
-    return Shown(figure, full, len(records), figure.judge(numbers), images)
+    return Shown(figure, full, _cost(records), figure.judge(numbers), images)
+
+
+def _cost(records: pd.DataFrame) -> str:
+    """As in "36 runs, 8 min 20 s of one worker on cpu (Intel(R) Xeon(R) Processor)"."""
+    device = records["device"] + (" (" + records["hardware"] + ")").fillna("")
+    spent = duration(records["wall_time_s"].sum())
+    return f"{len(records):,} runs, {spent} of one worker on {' and '.join(device.unique())}"
 
 
 def _address(figure: Figure) -> str:

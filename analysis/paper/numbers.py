@@ -12,7 +12,7 @@ from sweeper.store.records import Outcome
 from sweeper.store.results import ResultsFolder
 
 _PROVENANCE = [
-    "error", "wall_time_s", "setup_s", "evaluation_s", "device", "pack_size", "run_id",
+    "error", "setup_s", "evaluation_s", "pack_size", "run_id",
     "spec_digest", "code_version", "library_versions", "host", "started_at",
 ]  # fmt: skip
 """Columns of the records that no statement rests on."""

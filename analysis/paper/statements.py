@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
+from statsmodels.regression.linear_model import OLS
 
 
 class Agreement(StrEnum):
@@ -74,18 +76,30 @@ def mean_of(values: ArrayLike, logarithms: bool = False) -> Mean:
     return Mean(centre, low, high, count)
 
 
-def ratio_of(logs: ArrayLike, others: ArrayLike) -> Mean:
-    """Geometric mean of some values over that of others, independent of them, by Welch's interval.
+def ratio_within(logs: ArrayLike, chosen: ArrayLike, strata: ArrayLike) -> Mean | None:
+    """Geometric mean of chosen values over that of the others of the same strata.
+
+    A least-squares fit with a constant for each stratum; its interval is Student's t.
 
     Args:
-        logs: Logarithms, two at least.
-        others: As many or not, two at least.
+        logs: Logarithms, shape (count,), finite.
+        chosen: Which of them, shape (count,), bool.
+        strata: What is alike for those that are compared, shape (count,).
+
+    Returns:
+        None where no stratum has several values, chosen ones and others among them.
     """
-    found = stats.ttest_ind(logs, others, equal_var=False)
-    interval = found.confidence_interval(0.95)
-    centre = np.asarray(logs, float).mean() - np.asarray(others, float).mean()
-    low, value, high = np.exp([interval.low, centre, interval.high]).tolist()
-    return Mean(value, low, high, np.size(logs) + np.size(others))
+    runs = pd.DataFrame({"log": np.asarray(logs, float), "chosen": np.asarray(chosen, bool)})
+    runs["stratum"] = pd.Categorical(np.asarray(strata))
+    both = runs.groupby("stratum", observed=True)["chosen"].agg(["nunique", "size"])
+    runs = runs[runs["stratum"].isin(both.index[(both["nunique"] == 2) & (both["size"] > 2)])]
+    if runs.empty:
+        return None
+    constants = pd.get_dummies(runs["stratum"].cat.remove_unused_categories(), dtype=float)
+    design = constants.assign(chosen=runs["chosen"].astype(float)).to_numpy()
+    fit = OLS(runs["log"].to_numpy(), design).fit()
+    low, high = np.exp(fit.conf_int(0.05)[-1]).tolist()
+    return Mean(float(np.exp(fit.params[-1])), low, high, len(runs))
 
 
 def compared(mean: Mean, with_value: float, above: bool) -> Agreement:

@@ -26,7 +26,8 @@ def _accuracies(
 
     Args:
         numbers: Of one sweep, with curves.
-        panels: Columns of the records, each combination of which has a panel.
+        panels: Columns of the records, each combination of which has a panel; values of the last
+            side by side.
         lines: The column that colours tell apart.
         words: Its values in words.
         title: Of a panel, a format of `panels`.
@@ -35,7 +36,7 @@ def _accuracies(
     assert numbers.curves is not None
     curves = numbers.curves.merge(records[["fingerprint", *panels, lines]], on="fingerprint")
     parts = list(curves.groupby(panels))
-    columns = min(3, len(parts))
+    columns = curves[panels[-1]].nunique()
     rows = -(-len(parts) // columns)
     colours = dict(zip(words, sns.color_palette("colorblind"), strict=False))
     with styled():

@@ -85,7 +85,7 @@ def origin(folder: ResultsFolder, records: pd.DataFrame) -> Origin:
         ("numerics", _counted(records["numerics"])),
         ("libraries", [_libraries(text) for text in _counted(records["library_versions"])]),
         ("hosts", _counted(records["host"])),
-        ("devices", _counted(records["device"])),
+        ("devices", _counted(records["hardware"].fillna(records["device"]))),
     ]
     grouped = records.groupby("run_id")
     rows = grouped.agg(

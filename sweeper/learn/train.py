@@ -33,27 +33,6 @@ CHANCE_MARGIN = 0.1
 _LACKS_MEMORY = re.compile("allocate memory|out of memory|ALLOC_FAILED", re.IGNORECASE)
 
 
-def usable_device(wanted: str) -> str:
-    """The device to train on; "auto" is a GPU where there is one, else the CPU.
-
-    Raises:
-        RuntimeError: This process cannot use the device.
-    """
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        torch.empty(1, device=wanted)
-    except (RuntimeError, AssertionError) as error:
-        raise RuntimeError(f"no device {wanted} here: {error}") from error
-    return wanted
-
-
-def card_bytes() -> float | None:
-    """Memory of the smallest GPU that this process sees, or None."""
-    cards = range(torch.cuda.device_count())
-    return min((float(torch.cuda.mem_get_info(card)[1]) for card in cards), default=None)
-
-
 def train(
     pack: Sequence[Trial],
     device: str = "cpu",

@@ -322,7 +322,7 @@ def _loaded(trial: Trial) -> dict[str, str]:
 
 def _serve(answers: TextIO) -> None:
     """Talk to `calibrate`: a request comes in, the device goes out; "begin", then the samples."""
-    from sweeper.learn.train import usable_device
+    from sweeper.learn.devices import usable_device
 
     request = json.loads(sys.stdin.readline())
     try:

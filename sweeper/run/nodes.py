@@ -111,7 +111,7 @@ def _smallest_card() -> float:
     """Memory of the smallest card of all nodes with any, in bytes."""
 
     def card_bytes() -> float | None:  # where torch may be loaded: not here
-        from sweeper.learn.train import card_bytes
+        from sweeper.learn.devices import card_bytes
 
         return card_bytes()
 

@@ -94,7 +94,8 @@ def train_again(
     Raises:
         ExecutorError: This process cannot use the device, or import a module of the trial.
     """
-    from sweeper.learn.train import train, usable_device
+    from sweeper.learn.devices import hardware_of, usable_device
+    from sweeper.learn.train import train
 
     try:
         device = usable_device(device)
@@ -103,7 +104,8 @@ def train_again(
         raise ExecutorError(str(error)) from error
     ended = [result for results in train([trial], device, watch=watch) for result in results]
     nowhere = Provenance(sweep="", run_id="", spec_digest="")
-    (record,) = records_table([trial], ended, nowhere, device, 1).to_pylist()
+    made = records_table([trial], ended, nowhere, device, 1, hardware_of(device))
+    (record,) = made.to_pylist()
     (curve,) = curves_table(ended).to_pylist()
     return record, curve, device
 

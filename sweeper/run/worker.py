@@ -91,10 +91,13 @@ def work(
         None once all is ready; then at every evaluation None, or what has ended, DELIVERY_SECONDS
         after the last time. Sent True it hands over at once what has ended.
     """
+    hardware = None
     if train is None:
+        from sweeper.learn import devices
         from sweeper.learn import train as engine
 
-        device, train = engine.usable_device(device), engine.train
+        device, train = devices.usable_device(device), engine.train
+        hardware = devices.hardware_of(device)
     pack = planned_trials(plan.take(rows))
     import_modules(pack, modules or {})
     yield None
@@ -108,7 +111,7 @@ def work(
         at = [places[result.fingerprint] for result in ready]
         return Delivery(
             [rows[i] for i in at],
-            records_table([pack[i] for i in at], ready, provenance, device, len(pack)),
+            records_table([pack[i] for i in at], ready, provenance, device, len(pack), hardware),
             curves_table(ready),
             worker,
             ended_at,

@@ -93,6 +93,7 @@ RECORD_COLUMNS = {
     "setup_s": Column("of these: making the split, the weights and the buffers", "seconds"),
     "evaluation_s": Column("of these: evaluations", "seconds"),
     "device": Column("what it was trained on, such as cpu"),
+    "hardware": Column("the model of that processor or card, where it is known"),
     "pack_size": Column("trials of its pack, itself included", "trials"),
     "irreps_covered": Column("at the end: irreps that enough neurons have learned", "irreps"),
     "mean_purity": Column("at the end, of the neurons"),

@@ -17,11 +17,11 @@ from sweeper.store.probes import LATER_PROBES, NOT_PROBED, RECORD_COLUMNS, Probe
 from sweeper.store.provenance import Provenance, host, library_versions, without_environment
 from sweeper.tasks.groups import group_named
 
-SCHEMA_VERSION = 6
-READABLE_VERSIONS = (2, 3, 4, 5, 6)
+SCHEMA_VERSION = 7
+READABLE_VERSIONS = (2, 3, 4, 5, 6, 7)
 """Of shards. Those of an older version lack columns that have come since with a default."""
 
-LATER_COLUMNS = DEFAULTS | NOT_PROBED | LATER_PROBES
+LATER_COLUMNS = DEFAULTS | NOT_PROBED | LATER_PROBES | {"hardware": None}
 """Columns that have come since, with their defaults."""
 
 
@@ -146,6 +146,7 @@ RECORD_SCHEMA = pa.schema(
         _required("setup_s", pa.float64()),
         _required("evaluation_s", pa.float64()),
         _required("device", pa.string()),
+        pa.field("hardware", pa.string()),
         _required("pack_size", pa.int64()),
         # provenance
         _required("run_id", pa.string()),
@@ -190,6 +191,7 @@ def records_table(
     provenance: Provenance,
     device: str,
     pack_size: int,
+    hardware: str | None = None,
 ) -> pa.Table:
     """The records of finished trials, as RECORD_SCHEMA; made where they were trained.
 
@@ -199,6 +201,7 @@ def records_table(
         provenance: Of the run they belong to.
         device: What they were trained on, such as "cpu".
         pack_size: How many trials shared the pack.
+        hardware: The model of that device, if it is known.
     """
     here = {
         "sweep": provenance.sweep,
@@ -209,6 +212,7 @@ def records_table(
         "library_versions": library_versions(),
         "host": host(),
         "device": device,
+        "hardware": hardware,
         "pack_size": pack_size,
     }
     columns = {name: [getattr(one, name) for one in trials] for name in TRIAL_SCHEMA.names}

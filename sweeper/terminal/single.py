@@ -26,7 +26,9 @@ _PARTS = {
         "train_loss", "test_loss", "train_accuracy", "test_accuracy", "best_test_accuracy",
         "n_test",
     ],
-    "cost": ["train_flops", "wall_time_s", "setup_s", "evaluation_s", "device", "pack_size"],
+    "cost": [
+        "train_flops", "wall_time_s", "setup_s", "evaluation_s", "device", "hardware", "pack_size",
+    ],
     "probes": [one.name for one in RECORD_COLUMNS],
     "provenance": [
         "sweep", "run_id", "spec_digest", "numerics", "code_version", "library_versions", "host",

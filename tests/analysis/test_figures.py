@@ -271,7 +271,7 @@ def test_the_boundary_is_annotated_with_its_exponents_and_horizon(
         f"$\\beta$ moved {drift} over the last half of it: no verdict",
     ]
     assert top.get_ylabel() == "threshold $n_c$ (training pairs)"
-    assert below.get_ylabel() == "off the power law"
+    assert below.get_ylabel() == "relative to power law"
     assert below.get_xlabel() == "group order $M$"
 
 

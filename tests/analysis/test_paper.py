@@ -19,7 +19,7 @@ from analysis.paper.catalogue import FIGURES
 from analysis.paper.emergence import judge_energy, judge_gradient
 from analysis.paper.numbers import Numbers, measured
 from analysis.paper.shares import judge as judge_shares
-from analysis.paper.statements import Agreement, compared, mean_of
+from analysis.paper.statements import Agreement, compared, mean_of, ratio_within
 from sweeper.spec.sweep import open_sweep
 from sweeper.spec.trial import Trial
 from sweeper.store.results import ResultsFolder
@@ -256,6 +256,32 @@ def test_energies_are_compared_between_outcomes(trial: Make, records: Records) -
         energy, rates = judge_energy(Numbers(found, probes=probes))
         assert (energy.agreement, rates.agreement) == (agreement, Agreement.AGREES)
         assert "25.0 [25.0, 25.0]" in rates.statistic
+
+
+def test_values_are_compared_within_their_strata() -> None:
+    """As by hand: a constant for each stratum leaves the mean of the differences."""
+    logs = np.log([2.0, 1.0, 1.1, 30.0, 16.0, 14.0, 500.0])
+    chosen = [True, False, False, True, False, False, True]
+    ratio = ratio_within(logs, chosen, [1, 1, 1, 2, 2, 2, 3])
+    assert ratio is not None
+    off = logs - np.repeat([logs[:3].mean(), logs[3:6].mean(), logs[6]], [3, 3, 1])
+    by_hand = np.mean(off[[0, 3]]) - np.mean(off[[1, 2, 4, 5]])
+    assert ratio.value == pytest.approx(np.exp(by_hand))
+    assert ratio.low < ratio.value < ratio.high
+    assert ratio.count == 6
+    assert ratio_within(logs[:2], [True, True], [1, 2]) is None
+
+
+def test_energies_of_different_n_are_not_compared(trial: Make, records: Records) -> None:
+    """Energy falls with n, so memorizing at fewer pairs says nothing of memorizing."""
+    runs = [trial(23, n, seed) for n in (170, 200) for seed in range(4)]
+    found = records(runs, lambda *_: 800)
+    few = found["n_train"] == 170
+    found.loc[few, "outcome"] = "memorized"
+    heights = np.where(few, 1.1, 0.6) * (1 + 0.02 * found["init_seed"])
+    probes = pd.DataFrame({"fingerprint": found["fingerprint"], "step": 800, "height": heights})
+    (energy,) = judge_energy(Numbers(found, probes=probes))
+    assert (energy.agreement, energy.why) == (Agreement.OPEN, "both are needed at one n")
 
 
 @pytest.mark.parametrize("vanishes", [True, False])

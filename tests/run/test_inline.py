@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from sweeper.learn.devices import hardware_of
 from sweeper.store.results import ResultsFolder
 from tests.commands import called
 from tests.run.sweeps import (
@@ -39,6 +40,7 @@ def test_the_run_is_described(small_spec: Path) -> None:
     assert folder.spec(digest) == small_spec.read_text()
     assert description["planned"] == 12
     assert json.loads(description["library_versions"])["torch"]
+    assert set(records(small_spec)["hardware"]) == {hardware_of("cpu")} != {None}
 
 
 def test_a_finished_sweep_runs_nothing_again(small_spec: Path) -> None:

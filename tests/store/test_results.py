@@ -153,7 +153,7 @@ def test_another_schema_version_is_refused_by_name(tmp_path: Path, trial: Make) 
     with pytest.raises(ResultsError) as caught:
         folder.records()
     assert str(caught.value) == (
-        f"{tmp_path}/records/a.parquet: schema version 0; this sweeper reads 2 to 6"
+        f"{tmp_path}/records/a.parquet: schema version 0; this sweeper reads 2 to 7"
     )
 
 

@@ -162,15 +162,15 @@ MEASURE = """\
 import re, sys, time
 from pathlib import Path
 from sweeper.spec.sweep import open_text
-clock = time.monotonic()
+clock = time.process_time()  # a busy machine has its own time
 rows = open_text(sys.stdin.read(), "million.yaml").plan.num_rows
-seconds = time.monotonic() - clock
+seconds = time.process_time() - clock
 # of this process alone; its ru_maxrss begins with that of the process that forked it
 print(rows, seconds, re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
 
 
-def test_a_million_trials_are_planned_in_20_seconds_and_1_gigabyte() -> None:
+def test_a_million_trials_are_planned_in_20_seconds_of_a_core_and_1_gigabyte() -> None:
     answer = subprocess.run(
         [sys.executable, "-c", MEASURE], input=MILLION, capture_output=True, text=True, check=True
     )

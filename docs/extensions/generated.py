@@ -30,10 +30,8 @@ DATA_SETS = {
 BOUNDS = (
     ("exclusiveMinimum", "above {}"),
     ("minimum", "from {}"),
-    ("ge", "from {}"),
     ("exclusiveMaximum", "below {}"),
     ("maximum", "to {}"),
-    ("le", "to {}"),
 )
 PAGES = {
     "docs/learners.md": "[learners](/learners.md)",
@@ -137,13 +135,15 @@ def _resolved(key: dict[str, Any]) -> dict[str, Any]:
 
 def _values(key: dict[str, Any]) -> str:
     """What a key takes, in words."""
-    name = key.get("$ref", "").rpartition("/")[2]
-    if name.startswith("Values"):
-        return f"{_values(_resolved(key)['oneOf'][0])}; one, a list or a range"
-    if "Texts" in name:
-        return f"{_values(_resolved(key)['oneOf'][0])}; one or a list"
-    if name:
-        return f"[{name}](#{name.lower()})"
+    if "$ref" in key:
+        name, part = key["$ref"].rpartition("/")[2], _resolved(key)
+        if name == "Seeds":
+            return f"{_values(part['oneOf'][0])}: how many; or a list or a range of them"
+        if name.startswith("Values"):
+            return f"{_values(part['oneOf'][0])}; one, a list or a range"
+        if name.startswith("Texts"):
+            return f"{_values(part['oneOf'][0])}; one or a list"
+        return f"[{name}](#{name.lower()})" if "properties" in part else _values(part)
     if forms := key.get("oneOf", key.get("anyOf")):
         found = [_values(one) for one in forms if one.get("type") != "null"]
         if found[-1] == "text" and len(found) > 1:

@@ -8,10 +8,14 @@ import click
 
 from sweeper.cli.options import (
     EXAMPLE,
+    PICTURES,
     as_json,
     complains,
+    dim_option,
     finite,
     folder_argument,
+    laws_option,
+    of_format,
     out_option,
     records_of,
 )
@@ -92,14 +96,8 @@ def _print_limits(limits: "list[analysis.Limit]", out: Path | None, as_json: boo
     "--thresholds", "table", metavar="FILE", type=click.Path(path_type=Path),
     help="Instead of results: a .csv or .parquet of group, order, d, n_c (n_low, n_high, seed).",
 )  # fmt: skip
-@click.option(
-    "--laws", metavar="FILE", type=click.Path(path_type=Path),
-    help="YAML of laws beside the built-in ones, written as analysis/laws.yaml is.",
-)  # fmt: skip
-@click.option(
-    "--dim", type=click.Choice(["complex", "effective"]), default="complex", show_default=True,
-    help="What d is: the largest d_k, or d_k for real irreps and 2 d_k for the others.",
-)  # fmt: skip
+@laws_option
+@dim_option("complex")
 @click.option(
     "--bootstrap", type=click.IntRange(0), default=0, metavar="N",
     help="Intervals of --laws from so many resamples of groups, instead of profiles.",
@@ -248,7 +246,7 @@ def collapse(results: str, out: Path | None, as_json: bool) -> None:
 )  # fmt: skip
 @out_option
 @click.option(
-    "--figure", type=click.Path(path_type=Path), metavar="FILE",
+    "--figure", type=click.Path(path_type=Path), metavar="FILE", callback=of_format(*PICTURES),
     help="Instead of figures/landscape.png and .svg of the results, or FILE.png beside the table.",
 )  # fmt: skip
 @as_json
@@ -272,8 +270,6 @@ def landscape(
     given = [name for name in (names or "").split(",") if name.strip()]
     if results is None and not given:
         raise click.UsageError("give a results folder, or --groups")
-    if figure and figure.suffix not in (".png", ".svg", ".pdf"):
-        raise click.BadParameter(f"{figure}: none of .png, .svg and .pdf", param_hint="--figure")
     from analysis.export import Export
     from analysis.paper_tables import landscape_latex
     from sweeper.terminal import landscape as terminal

@@ -4,7 +4,18 @@ from pathlib import Path
 
 import click
 
-from sweeper.cli.options import EXAMPLE, complains, folder_argument, records_of, two_names
+from sweeper.cli.options import (
+    EXAMPLE,
+    PICTURES,
+    complains,
+    dim_option,
+    folder_argument,
+    laws_option,
+    of_format,
+    phase_gap_option,
+    records_of,
+    two_names,
+)
 from sweeper.store.results import ResultsError, ResultsFolder
 
 
@@ -15,14 +26,8 @@ from sweeper.store.results import ResultsError, ResultsFolder
     "--phase-axes", metavar="X,Y", callback=two_names,
     help="Two columns for the phases, such as learning_rate,weight_decay.  [default: what varies]",
 )  # fmt: skip
-@click.option(
-    "--phase-gap", type=click.IntRange(0), default=1000, show_default=True, metavar="STEPS",
-    help="Between training and test accuracy's reaching the target, from which on a trial groks.",
-)  # fmt: skip
-@click.option(
-    "--dim", type=click.Choice(["complex", "effective"]),
-    help="What d is, as for fit.  [default: complex, unless effective leaves clearly less]",
-)  # fmt: skip
+@phase_gap_option
+@dim_option(None, "  [default: complex, unless effective leaves clearly less]")
 @complains
 def figures(
     results: str,
@@ -57,6 +62,7 @@ def figures(
 @click.argument("fingerprint")
 @click.option(
     "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    callback=of_format(*PICTURES, ".gif"),
     help=".png, .svg or .pdf; or .gif, to see all frames move.  [default: in figures/]",
 )  # fmt: skip
 @complains
@@ -66,8 +72,6 @@ def probes(results: str, fingerprint: str, out: Path | None) -> None:
     The spectrum of its neurons by irrep, their energies beside the maxima of the theory, and the
     stages along its curves. The first digits of its fingerprint will do.
     """
-    if out and out.suffix.lower() not in (".png", ".svg", ".pdf", ".gif"):
-        raise click.BadParameter(f"{out}: none of .png, .svg, .pdf and .gif", param_hint="--out")
     from analysis.dynamics import load_probed_run
     from analysis.figures import animate, save, strip
 
@@ -88,14 +92,8 @@ def probes(results: str, fingerprint: str, out: Path | None) -> None:
     "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
     help="Instead of report.html in RESULTS.",
 )  # fmt: skip
-@click.option(
-    "--laws", metavar="FILE", type=click.Path(path_type=Path),
-    help="YAML of laws to compare beside the built-in ones, as `fit` takes it.",
-)  # fmt: skip
-@click.option(
-    "--phase-gap", type=click.IntRange(0), default=1000, show_default=True, metavar="STEPS",
-    help="Between training and test accuracy's reaching the target, from which on a trial groks.",
-)  # fmt: skip
+@laws_option
+@phase_gap_option
 @complains
 def report(results: str, out: Path | None, laws: Path | None, phase_gap: int) -> None:
     """Write the report: one HTML file that opens without a network.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 import click
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 R = TypeVar("R")
 D = TypeVar("D", str, str | None)
-TABLE_SUFFIXES = (".csv", ".parquet", ".tex")
+F = TypeVar("F", bound=Callable[..., Any])
+PICTURES = (".png", ".svg", ".pdf")
 
 SOME_FAILED, BAD_INPUT, CANNOT_TRAIN, INTERRUPTED = 1, 2, 3, 130
 """Exit codes; docs/reference/commands.md says when. 2 is click's own for a wrong option."""
@@ -90,18 +91,26 @@ def device_name(context: click.Context, parameter: click.Parameter, value: D) ->
 EXAMPLE = "\b\nExample:\n  "
 
 
-def table_file(
-    context: click.Context, parameter: click.Parameter, value: Path | None
-) -> Path | None:
-    """A click callback: a file for tables, of a format that its suffix names."""
-    if value is not None and value.suffix.lower() not in TABLE_SUFFIXES:
-        raise click.BadParameter(f"{value}: none of .csv, .parquet and .tex")
-    return value
+def of_format(
+    *suffixes: str,
+) -> Callable[[click.Context, click.Parameter, Path | None], Path | None]:
+    """A click callback: a file of one of some formats, which its suffix names."""
+
+    def checked(
+        context: click.Context, parameter: click.Parameter, value: Path | None
+    ) -> Path | None:
+        if value is not None and value.suffix.lower() not in suffixes:
+            known = f"{', '.join(suffixes[:-1])} and {suffixes[-1]}"
+            raise click.BadParameter(f"{value}: none of {known}")
+        return value
+
+    return checked
 
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of tables.")
 out_option = click.option(
-    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), callback=table_file,
+    "--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+    callback=of_format(".csv", ".parquet", ".tex"),
     help="Write the tables too: .csv, .parquet or .tex; further ones go to FILE-name.",
 )  # fmt: skip
 spec_argument = click.argument("spec", type=click.Path(path_type=Path))
@@ -113,6 +122,23 @@ results_option = click.option(
     default="results",
     envvar="SWEEPER_RESULTS",
 )
+laws_option = click.option(
+    "--laws", metavar="FILE", type=click.Path(path_type=Path),
+    help="YAML of laws beside the built-in ones, written as analysis/laws.yaml is.",
+)  # fmt: skip
+phase_gap_option = click.option(
+    "--phase-gap", type=click.IntRange(0), default=1000, show_default=True, metavar="STEPS",
+    help="Between training and test accuracy's reaching the target, from which on a trial groks.",
+)  # fmt: skip
+
+
+def dim_option(default: str | None, unless_given: str = "") -> Callable[[F], F]:
+    """The option that says which d laws take."""
+    text = "What d is: the largest d_k, or d_k for real irreps and 2 d_k for the others."
+    return click.option(
+        "--dim", type=click.Choice(["complex", "effective"]), default=default,
+        show_default=default is not None, help=text + unless_given,
+    )  # fmt: skip
 
 
 _WHO_RUNS = [

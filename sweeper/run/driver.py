@@ -23,7 +23,7 @@ from sweeper.run.ledger import Ledger
 from sweeper.run.probing_again import PROBED_BY, open_probing_again, unprobed
 from sweeper.run.profile import Profile
 from sweeper.run.progress import Progress
-from sweeper.run.reuse import take_over
+from sweeper.run.reuse import check_reuse, take_over
 from sweeper.spec.sweep import Sweep
 from sweeper.store.provenance import Provenance, code_version, host, library_versions
 from sweeper.store.results import ResultsFolder
@@ -103,11 +103,13 @@ def run_sweep(
         retry_failed: Also run what has a record of a failure; the new record stands before it.
 
     Raises:
+        SpecError: A folder to be reused holds no records, or cannot be read; nothing is written.
         ResultsError: The folder is in use, or cannot be read.
         ExecutorError: The executor cannot run.
         OSError: Records cannot be written.
     """
     clock = time.monotonic()
+    check_reuse(sweep)
     profile = profile or Profile(trials=False)
     run_id = folder.new_run_id()
     provenance = Provenance(sweep.spec.name, run_id, sweep.digest)

@@ -6,10 +6,31 @@ import pyarrow.compute as pc
 from sweeper.run.agenda import without_failed
 from sweeper.run.probing_again import PROBED_BY
 from sweeper.run.search import KNOWN_BY, beside
+from sweeper.spec.load import parse
+from sweeper.spec.problems import SpecError
 from sweeper.spec.sweep import Sweep
 from sweeper.spec.trial import NUMERICS
 from sweeper.store.records import RECORD_SCHEMA, Outcome
 from sweeper.store.results import ResultsError, ResultsFolder
+
+
+def check_reuse(sweep: Sweep) -> None:
+    """Look whether all folders that a sweep's spec names under `reuse` hold records.
+
+    Raises:
+        SpecError: Those that hold none, or cannot be read.
+    """
+    wrong: dict[int, str] = {}
+    for i, location in enumerate(sweep.spec.reuse):
+        try:
+            if not ResultsFolder.at(location).records(["fingerprint"]).num_rows:
+                wrong[i] = f"{location} holds no records"
+        except (ResultsError, OSError) as error:
+            wrong[i] = str(error)
+    if wrong:
+        document = parse(sweep.text, sweep.path)
+        problems = [document.problem(("reuse", i), reason) for i, reason in wrong.items()]
+        raise SpecError(sweep.path, problems)
 
 
 def known_records(
@@ -26,8 +47,10 @@ def known_records(
         KNOWN_BY of them; and where failed trials are to be run again what `agenda_of` takes.
 
     Raises:
-        ResultsError: A folder cannot be read, or one to be reused holds no records.
+        ResultsError: The folder cannot be read.
+        SpecError: One to be reused cannot be read, or holds no records.
     """
+    check_reuse(sweep)
     own, again = folder.records([*KNOWN_BY, "run_id"]), None
     if retry_failed:
         own, again = without_failed(own)
@@ -73,7 +96,7 @@ def take_over(sweep: Sweep, folder: ResultsFolder, run_id: str, retry_failed: bo
         How many there were.
 
     Raises:
-        ResultsError: A folder cannot be read, or one to be reused holds no records.
+        ResultsError: A folder cannot be read.
         OSError: They cannot be written.
     """
     count = 0
@@ -99,8 +122,6 @@ def _reusable(sweep: Sweep, own: pa.ChunkedArray) -> list[tuple[pa.Table, Result
     for location in sweep.spec.reuse:
         source = ResultsFolder.at(location)
         records = source.records()
-        if not records.num_rows:
-            raise ResultsError(f"reuse: {location} holds no records")
         usable = pc.and_(
             pc.not_equal(records["outcome"], Outcome.FAILED),
             pc.and_(

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    JsonValue,
     Tag,
     ValidationInfo,
     WithJsonSchema,
@@ -38,6 +40,14 @@ class Strict(BaseModel):
     )
 
 
+def _one_of(*names: str) -> ConfigDict:
+    """Has a JSON schema ask for exactly one of some keys, as a model's validator does."""
+    given: list[JsonValue] = [
+        {"required": [name], "properties": {name: {"not": {"type": "null"}}}} for name in names
+    ]
+    return ConfigDict(json_schema_extra={"oneOf": given})
+
+
 def _whole(value: Any) -> Any:  # noqa: ANN401
     """1e3 is a whole number too, however YAML reads it."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -50,19 +60,23 @@ def _pairs(value: Any) -> Any:  # noqa: ANN401
     return _whole(value)
 
 
-Order = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=MAX_ORDER)]
-Count = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**9)]
-Pairs = Annotated[int, BeforeValidator(_pairs), Field(ge=1, le=10**9)]
-Width = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=100_000)]
-Seed = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=2**53)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Operands = Annotated[int, BeforeValidator(_whole), Field(ge=2, le=22)]
-Noise = Annotated[float, Field(ge=0, lt=1)]
-Decay = Annotated[float, Field(gt=0, le=1)]
-Steps = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=10**9)]
-Small = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=1024)]
+# The constraints stand next to the type, so that the JSON schema has them too.
+Order = TypeAliasType("Order", Annotated[int, Field(ge=2, le=MAX_ORDER), BeforeValidator(_whole)])
+Count = TypeAliasType("Count", Annotated[int, Field(ge=1, le=10**9), BeforeValidator(_whole)])
+Pairs = TypeAliasType("Pairs", Annotated[int, Field(ge=1, le=10**9), BeforeValidator(_pairs)])
+Width = TypeAliasType("Width", Annotated[int, Field(ge=1, le=100_000), BeforeValidator(_whole)])
+Seed = TypeAliasType("Seed", Annotated[int, Field(ge=0, le=2**53), BeforeValidator(_whole)])
+Operands = TypeAliasType("Operands", Annotated[int, Field(ge=2, le=22), BeforeValidator(_whole)])
+Steps = TypeAliasType("Steps", Annotated[int, Field(ge=0, le=10**9), BeforeValidator(_whole)])
+Small = TypeAliasType("Small", Annotated[int, Field(ge=1, le=1024), BeforeValidator(_whole)])
+Length = TypeAliasType(
+    "Length", Annotated[int, Field(ge=2, le=MAX_LENGTH), BeforeValidator(_whole)]
+)
+Positive = TypeAliasType("Positive", Annotated[float, Field(gt=0)])
+NotNegative = TypeAliasType("NotNegative", Annotated[float, Field(ge=0)])
+Fraction = TypeAliasType("Fraction", Annotated[float, Field(gt=0, lt=1)])
+Noise = TypeAliasType("Noise", Annotated[float, Field(ge=0, lt=1)])
+Decay = TypeAliasType("Decay", Annotated[float, Field(gt=0, le=1)])
 
 
 def _group(name: str) -> str:
@@ -78,16 +92,15 @@ def _expression(text: str) -> str:
     return parse(text).text
 
 
-GroupName = Annotated[str, AfterValidator(_group)]
-Expression = Annotated[str, AfterValidator(_expression)]
-Split = Literal["uniform", "balanced"]
-Schedule = Literal["constant", "step", "exponential", "cosine"]
+GroupName = TypeAliasType("GroupName", Annotated[str, AfterValidator(_group)])
+Expression = TypeAliasType("Expression", Annotated[str, AfterValidator(_expression)])
+Split = TypeAliasType("Split", Literal["uniform", "balanced"])
+Schedule = TypeAliasType("Schedule", Literal["constant", "step", "exponential", "cosine"])
 
 
 def _name_of(kind: str) -> Any:  # noqa: ANN401
     """A learner's name: editors offer the built-in ones, users' modules may have others."""
-    known = list(CHOICES[kind])
-    built_in = {"enum": known}
+    known, pattern = list(CHOICES[kind]), "^[A-Za-z][A-Za-z0-9_]{0,99}$"
 
     def check(name: Any, info: ValidationInfo) -> Any:  # noqa: ANN401
         own = (info.context or {}).get("modules")
@@ -99,12 +112,9 @@ def _name_of(kind: str) -> Any:  # noqa: ANN401
             )
         return name
 
-    return Annotated[
-        str,
-        Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,99}$"),
-        BeforeValidator(check),
-        WithJsonSchema({"anyOf": [built_in, {"type": "string"}]}),
-    ]
+    schema = {"anyOf": [{"enum": known}, {"type": "string", "pattern": pattern}]}
+    name = Annotated[str, Field(pattern=pattern), BeforeValidator(check), WithJsonSchema(schema)]
+    return TypeAliasType(f"{kind.capitalize()}Name", name)
 
 
 if TYPE_CHECKING:
@@ -121,12 +131,12 @@ Value = TypeVar("Value", int, float)
 class Range(Strict, Generic[Value]):
     """Evenly spaced values, both ends included: by their count or by the step."""
 
+    model_config = _one_of("count", "step")
+
     from_: Value = Field(alias="from", description="First value.")
     to: Value = Field(description="Last value.")
-    count: Annotated[int, Field(ge=2, le=MAX_LENGTH)] | None = Field(
-        default=None, description="How many values."
-    )
-    step: Annotated[float, Field(gt=0)] | None = Field(
+    count: Length | None = Field(default=None, description="How many values.")
+    step: Positive | None = Field(
         default=None, description="Distance of two values; the last one may fall short of `to`."
     )
 
@@ -155,7 +165,7 @@ class LogRange(Strict, Generic[Value]):
     log: Annotated[list[Value], Field(min_length=2, max_length=2)] = Field(
         description="First and last value."
     )
-    count: Annotated[int, Field(ge=2, le=MAX_LENGTH)] = Field(description="How many values.")
+    count: Length = Field(description="How many values.")
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
@@ -237,21 +247,41 @@ TrainingPairs = Annotated[
 """Counts, or {fraction: values}, or {times_m_log_m: values}."""
 
 
-def _seeds(value: Any) -> Any:  # noqa: ANN401
+def _seeds(count: int) -> list[int]:
     """5 means the five seeds 0, 1, 2, 3, 4."""
-    value = _whole(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        if not 1 <= value <= MAX_LENGTH:
-            raise ValueError(f"a number of seeds should be between 1 and {MAX_LENGTH:,}")
-        return list(range(value))
-    return value
+    if not 1 <= count <= MAX_LENGTH:
+        raise ValueError(f"a number of seeds should be between 1 and {MAX_LENGTH:,}")
+    return list(range(count))
 
 
-Seeds = Annotated[Values[Seed], BeforeValidator(_seeds)]
+SeedCount = TypeAliasType(
+    "SeedCount",
+    Annotated[
+        int,
+        BeforeValidator(_whole),
+        AfterValidator(_seeds),
+        WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_LENGTH}),
+    ],
+)
+Seeds = TypeAliasType(
+    "Seeds",
+    Annotated[
+        Annotated[SeedCount, Tag("a value")]
+        | Annotated[list[Seed], Field(min_length=1, max_length=MAX_LENGTH), Tag("a list")]
+        | Annotated[Range[Seed], Tag("a range")]
+        | Annotated[LogRange[Seed], Tag("a log range")],
+        Discriminator(_form),
+    ],
+)
 """How many seeds (0, 1, …), or a list or range of them."""
 
 
-ONE_DOMAIN = "give either M or group"
+def not_one_domain(axes: Mapping[str, Any]) -> str | None:
+    """What is wrong with how axes name their groups, if anything is."""
+    named = [name for name in ("M", "group") if name in axes]
+    if sum(axes[name] is not None for name in named) == 1:
+        return None
+    return f"{named[0]} has no value" if len(named) == 1 else "give either M or group"
 
 
 class Axes(Strict):
@@ -260,6 +290,8 @@ class Axes(Strict):
     All combinations are run, but for axes that `zip` lets advance together and for those that
     `exclude` drops.
     """
+
+    model_config = _one_of("M", "group")
 
     M: Values[Order] | None = Field(
         default=None, description="The modulus: of addition, or of an expression. Or give group."
@@ -330,9 +362,8 @@ class Axes(Strict):
 
     @model_validator(mode="after")
     def _one_domain(self) -> Self:
-        if (self.M is None) == (self.group is None):
-            named = {"M", "group"} & self.model_fields_set
-            raise ValueError(f"{named.pop()} has no value" if len(named) == 1 else ONE_DOMAIN)
+        if reason := not_one_domain({name: getattr(self, name) for name in self.model_fields_set}):
+            raise ValueError(reason)
         return self
 
     @model_validator(mode="after")
@@ -348,8 +379,10 @@ def values(axis: Any, whole: bool) -> list[float] | list[int]:  # noqa: ANN401
         axis = axis.fraction if isinstance(axis, FractionOfPairs) else axis.times_m_log_m
         whole = False
     if isinstance(axis, Range | LogRange):
-        # 0.1 + 0.1 + 0.1 is 0.3 to a person, and to a fingerprint, on every machine
-        axis = [float(f"{value:.12g}") for value in axis.numbers()]
+        axis = axis.numbers()
+        if not whole:
+            # 0.1 + 0.1 + 0.1 is 0.3 to a person, and to a fingerprint, on every machine
+            axis = [float(f"{value:.12g}") for value in axis]
     listed = axis if isinstance(axis, list) else [axis]
     return [round(value) for value in listed] if whole else [float(value) for value in listed]
 

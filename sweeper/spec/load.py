@@ -3,17 +3,18 @@
 import difflib
 import re
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from sweeper.spec.axes import ONE_DOMAIN, FractionOfPairs, LogRange, Range, TimesMLogM
+from sweeper.spec.axes import FractionOfPairs, LogRange, Range, TimesMLogM, not_one_domain
 from sweeper.spec.model import Design, SweepSpec
 from sweeper.spec.probes import Probes
 from sweeper.spec.problems import Problem, SpecError, dotted, shown
@@ -22,6 +23,10 @@ Place = tuple[str | int, ...]
 
 MAX_BYTES = 2_000_000
 MAX_PIECES = 1_000_000
+
+_TAG = "tag:yaml.org,2002:"
+_COLLECTIONS = {f"{_TAG}map", f"{_TAG}seq"}
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 _TAGGED: dict[str, type[BaseModel]] = {
     "a range": Range,
@@ -42,11 +47,13 @@ class Document:
         path: The file.
         data: Dicts, lists, strings, numbers, booleans and None.
         lines: Line of every key and item, by its path inside the data; () is the whole.
+        problems: What could not be read.
     """
 
     path: Path | str
     data: Any
     lines: dict[Place, int]
+    problems: tuple[Problem, ...] = ()
 
     def line(self, place: Place) -> int:
         """The line of the nearest piece that exists at or above a place."""
@@ -66,9 +73,11 @@ def read_text(path: Path) -> str:
         SpecError: It cannot be read, is far too large, or is no UTF-8.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
             raise _refusal(path, f"larger than {MAX_BYTES:,} bytes; this is no spec", 0)
-        return path.read_text(encoding="utf-8")
+        return StringIO(data.decode(), newline=None).read()
     except OSError as error:
         raise _refusal(path, f"cannot be read: {error.strerror or error}", 0) from None
     except UnicodeDecodeError as error:
@@ -79,16 +88,19 @@ def validate(document: Document) -> SweepSpec:
     """The spec in a document.
 
     Raises:
-        SpecError: Everything that is wrong with its fields.
+        SpecError: What could not be read, and everything that is wrong with its fields.
     """
+    problems = list(document.problems)
     try:
-        return validated(document.data)
+        spec = validated(document.data)
     except ValidationError as error:
-        problems = [_explain(document, detail) for detail in error.errors()]
+        problems += [_explain(document, detail) for detail in error.errors()]
         axes = document.data.get("axes")
-        if isinstance(axes, dict) and ("M" in axes) == ("group" in axes):
-            problems.append(document.problem(("axes",), ONE_DOMAIN))
-        raise SpecError(document.path, problems) from None
+        if isinstance(axes, dict) and (reason := not_one_domain(axes)):
+            problems.append(document.problem(("axes",), reason))
+    if problems:
+        raise SpecError(document.path, problems)
+    return spec
 
 
 def validated(data: dict[str, Any]) -> SweepSpec:
@@ -118,19 +130,22 @@ def parse(text: str, path: Path | str) -> Document:
         yaml = YAML(typ="safe", pure=True)
         yaml.composer.warn_double_anchors = False  # the later one counts, as YAML has it
         root = yaml.compose(text)
-        lines: dict[Place, int] = {}
-        data = _plain(root, (), lines, yaml) if root is not None else None
-    except DuplicateKeyError as error:
-        raise _refusal(path, str(error.problem), error.problem_mark.line + 1) from None
+        if (version := yaml.resolver.processing_version) != (1, 2):
+            found = ".".join(map(str, version))
+            raise _refusal(path, f"calls itself YAML {found}; a spec is YAML 1.2")
+        reader = _Reader(path, yaml)
+        data = reader.plain(root, ()) if root is not None else None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise _refusal(path, f"is not YAML: {_reason(error, line)}", line) from None
-    except (YAMLError, RecursionError, ValueError) as error:
+    except RecursionError:
+        raise _refusal(path, "is nested too deeply, or holds itself") from None
+    except (YAMLError, ValueError) as error:
         raise _refusal(path, f"is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
         raise _refusal(path, f"should be a mapping with name and axes, found {shown(data)}")
-    return Document(path, data, lines)
+    return Document(path, data, reader.lines, tuple(reader.problems))
 
 
 def _reason(error: MarkedYAMLError, line: int) -> str:
@@ -146,28 +161,68 @@ def _reason(error: MarkedYAMLError, line: int) -> str:
     return f"{context} {problem}".strip()
 
 
-def _plain(node: Node, place: Place, lines: dict[Place, int], yaml: YAML) -> Any:  # noqa: ANN401
-    """The data of a node; the line of every key and item is noted on the way."""
-    lines.setdefault(place, node.start_mark.line + 1)
-    if len(lines) > MAX_PIECES:  # aliases of aliases grow without bound
-        raise ValueError(f"more than {MAX_PIECES:,} keys and values, aliases written out")
-    if isinstance(node, MappingNode):
+class _Reader:
+    """Makes plain data of a YAML tree; notes the line of every key and item on the way."""
+
+    def __init__(self, path: Path | str, yaml: YAML) -> None:
+        self.lines: dict[Place, int] = {}
+        self.problems: list[Problem] = []
+        self._path = path
+        self._construct = yaml.constructor.construct_object
+
+    def plain(self, node: Node, place: Place) -> Any:  # noqa: ANN401
+        """The data of a node."""
+        line = node.start_mark.line + 1
+        self.lines.setdefault(place, line)
+        if len(self.lines) > MAX_PIECES:  # aliases of aliases grow without bound
+            text = f"more than {MAX_PIECES:,} keys and values, aliases written out"
+            raise _refusal(self._path, text, line)
+        if isinstance(node, ScalarNode):
+            return self._scalar(node, place)
+        if node.tag not in _COLLECTIONS:
+            self._problem(node, place, f"found {_tag(node)}; lists and mappings have no tags here")
+        if isinstance(node, MappingNode):
+            return self._mapping(node, place)
+        return [self.plain(item, (*place, i)) for i, item in enumerate(node.value)]
+
+    def _mapping(self, node: MappingNode, place: Place) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
-            key = str(key_node.value) if isinstance(key_node, ScalarNode) else "?"
-            line = key_node.start_mark.line + 1
+            if not isinstance(key_node, ScalarNode):
+                self._problem(key_node, place, "found a list or a mapping as a key")
+                continue
+            key = str(key_node.value)
+            inside = (*place, key)
             if key in mapping:
-                problem = f"key {key!r} stands twice; the first is on line {lines[*place, key]}"
-                raise DuplicateKeyError(None, None, problem, key_node.start_mark)
-            lines[*place, key] = line
-            mapping[key] = _plain(value_node, (*place, key), lines, yaml)
+                text = f"stands twice; the first is on line {self.lines[inside]}"
+                self._problem(key_node, inside, text)
+                continue
+            self.lines[inside] = key_node.start_mark.line + 1
+            mapping[key] = self.plain(value_node, inside)
         return mapping
-    if isinstance(node, SequenceNode):
-        return [_plain(item, (*place, i), lines, yaml) for i, item in enumerate(node.value)]
-    value = yaml.constructor.construct_object(node)
-    if value is not None and not isinstance(value, str | int | float | bool):
-        return str(node.value)  # a date, say: as text, to be refused where it stands
-    return value
+
+    def _scalar(self, node: ScalarNode, place: Place) -> Any:  # noqa: ANN401
+        if node.tag == _TAG + "timestamp":
+            return str(node.value)  # as text, to be refused where it stands
+        try:
+            value = self._construct(node)
+        except (ValueError, LookupError, YAMLError):
+            text = f"found {shown(node.value)}, which cannot be read as {_tag(node)}"
+            self._problem(node, place, text)
+            return str(node.value)
+        if isinstance(value, str) and _NO_TEXT.search(value):
+            text = "NUL and halves of surrogate pairs are no characters"
+            self._problem(node, place, f"found {shown(value)}; {text}")
+            return _NO_TEXT.sub("?", value)
+        known = value is None or isinstance(value, str | int | float | bool)
+        return value if known else str(node.value)
+
+    def _problem(self, node: Node, place: Place, text: str) -> None:
+        self.problems.append(Problem(node.start_mark.line + 1, dotted(place), text))
+
+
+def _tag(node: Node) -> str:
+    return str(node.tag).replace(_TAG, "!!")
 
 
 def _explain(document: Document, detail: ErrorDetails) -> Problem:
@@ -175,11 +230,10 @@ def _explain(document: Document, detail: ErrorDetails) -> Problem:
     place, model = _locate(document.data, detail["loc"])
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        return document.problem(place, _unknown_key(str(place[-1]), model))
+        return document.problem(place, _unknown_key(place, model))
     if kind == "missing":
         # The place is the missing key's; its line is that of the mapping it is missing from.
-        fields = dict(zip(_keys(model), model.model_fields.values(), strict=True)) if model else {}
-        field = fields.get(str(detail["loc"][-1]))
+        field = _fields(model).get(str(detail["loc"][-1]))
         what = f" ({field.description.rstrip('.')})" if field and field.description else ""
         return document.problem((*place, str(detail["loc"][-1])), f"missing{what}")
     if kind == "value_error":
@@ -250,13 +304,20 @@ _ALSO_CALLED = {
 """Keys by the other names that papers and scripts have for them."""
 
 
-def _unknown_key(key: str, model: type[BaseModel] | None) -> str:
-    valid = _keys(model)
+def _fields(model: type[BaseModel] | None) -> dict[str, FieldInfo]:
+    """The fields of a model by the keys that they have in a file."""
+    fields = model.model_fields.items() if model else ()
+    return {field.alias or name: field for name, field in fields}
+
+
+def _unknown_key(place: Place, model: type[BaseModel] | None) -> str:
+    valid, key = list(_fields(model)), str(place[-1])
     name = _ALSO_CALLED.get(key.lower(), key)
     if name not in valid and (homes := _homes(name)):
         return f"unknown key here; {name} belongs under {' or '.join(homes)}"
-    others = f", or {', '.join(_keys(LogRange))}" if model is Range else ""
-    return f"unknown key; {_meant(name, valid)}valid keys are {', '.join(valid) or 'none'}{others}"
+    other = list(_fields(LogRange)) if model is Range else []  # the other way to write a range
+    told = ", or ".join(", ".join(keys) for keys in (valid, other) if keys) or "none"
+    return f"unknown key; {_meant(name, valid + other)}valid keys are {told}"
 
 
 def _meant(found: str, valid: list[str]) -> str:
@@ -272,10 +333,5 @@ def _homes(key: str) -> list[str]:
     return [
         name
         for name, part in parts.items()
-        if isinstance(part, type) and issubclass(part, BaseModel) and key in _keys(part)
+        if isinstance(part, type) and issubclass(part, BaseModel) and key in _fields(part)
     ]
-
-
-def _keys(model: type[BaseModel] | None) -> list[str]:
-    fields = model.model_fields if model else {}
-    return [field.alias or name for name, field in fields.items()]

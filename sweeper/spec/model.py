@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
+from typing_extensions import TypeAliasType
 
 from sweeper.spec.axes import (
     ActivationName,
@@ -168,7 +169,16 @@ def _design_form(value: Any) -> str:  # noqa: ANN401
 
 
 ModuleName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-Selection = dict[AxisName, Texts[float | str]]
+Written = TypeAliasType(
+    "Written",
+    Annotated[
+        Annotated[float, Tag("a number")] | Annotated[str, Tag("a text")],
+        Discriminator(lambda value: "a text" if isinstance(value, str) else "a number"),
+    ],
+)
+"""A value as it stands on its axis."""
+
+Selection = dict[AxisName, Texts[Written]]
 
 
 class SweepSpec(Strict):
@@ -209,7 +219,7 @@ class SweepSpec(Strict):
         description="What is measured inside the networks at evaluations: names of probes, or "
         "{measure: names} with options (docs/probes.md). Changes no trial.",
     )
-    reuse: list[str] = Field(
+    reuse: list[Annotated[str, Field(min_length=1)]] = Field(
         default_factory=list,
         description="Results folders, paths or URIs, whose records are taken over where they are "
         "this sweep's trials.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweeper.spec.load import Document
-from sweeper.spec.problems import Problem, SpecError
+from sweeper.spec.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,13 @@ class UserModule:
 
 def find_modules(
     names: Sequence[str], document: Document, known: Mapping[str, str] | None = None
-) -> tuple[UserModule, ...]:
-    """The modules of a spec: files beside it, else on Python's path.
+) -> tuple[tuple[UserModule, ...], list[Problem]]:
+    """The modules of a spec, files beside it, else on Python's path; and what cannot be found.
 
     Args:
         names: Of the modules.
         document: The spec's.
         known: Texts by name, to be taken instead of files.
-
-    Raises:
-        SpecError: With all that cannot be found or read.
     """
     found: list[UserModule] = []
     problems: list[Problem] = []
@@ -56,9 +53,7 @@ def find_modules(
                 found.append(_found(name, Path(document.path).resolve().parent))
             except ValueError as error:
                 problems.append(document.problem(place, str(error)))
-    if problems:
-        raise SpecError(document.path, problems)
-    return tuple(found)
+    return tuple(found), problems
 
 
 def _found(name: str, beside: Path) -> UserModule:

@@ -1,6 +1,5 @@
 """The learners of a plan: what axes, `model` and `training` make together, by the table."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,10 @@ from sweeper.spec.learners import CHOICES, EXTENSIBLE, FIELDS, OPTIONS, REQUIRED
 from sweeper.spec.load import Document
 from sweeper.spec.model import Model, SweepSpec, Training
 from sweeper.spec.planned import Columns, axis_texts
-from sweeper.spec.problems import Problem
+from sweeper.spec.problems import Problem, some
 from sweeper.spec.trial import DEFAULTS
 
-_KEYS = (
+KEYS = (
     {name: ("model", name) for name in FIELDS if name in Model.model_fields}
     | {name: ("training", name) for name in FIELDS if name in Training.model_fields}
     | {"network": ("model", "kind")}
@@ -54,7 +53,7 @@ def with_learners(
 
 def place_of(spec: SweepSpec, field: str) -> tuple[str, ...]:
     """Where a field of the table is written in a spec, or would be."""
-    return ("axes", field) if getattr(spec.axes, field, None) is not None else _KEYS[field]
+    return ("axes", field) if getattr(spec.axes, field, None) is not None else KEYS[field]
 
 
 def _written(spec: SweepSpec, columns: Columns, texts: dict[str, list[str]], name: str) -> Any:  # noqa: ANN401
@@ -63,7 +62,7 @@ def _written(spec: SweepSpec, columns: Columns, texts: dict[str, list[str]], nam
         return np.array(texts[name])[columns[name]]
     if name in columns:
         return columns[name]
-    part, key = _KEYS[name]
+    part, key = KEYS[name]
     return getattr(getattr(spec, part), key)
 
 
@@ -71,7 +70,7 @@ def learner_conflicts(spec: SweepSpec, document: Document) -> list[Problem]:
     """Fields that are told twice."""
     return [
         document.problem((part, key), f"is an axis too; give it here or under axes.{name}")
-        for name, (part, key) in _KEYS.items()
+        for name, (part, key) in KEYS.items()
         if key in getattr(spec, part).model_fields_set
         and getattr(spec.axes, name, None) is not None
     ]
@@ -92,7 +91,7 @@ def _where_it_belongs(
             return given, []
         if not belongs.any():
             have = " and ".join(option.defaults)
-            text = f"belongs to {option.of} {have}; there is {_some(np.unique(owner))} here"
+            text = f"belongs to {option.of} {have}; there is {some(np.unique(owner))} here"
             return default, [document.problem(place, text)]
         return np.where(belongs, given, default).astype(type(default)), []
     found = np.full(owner.shape, default, dtype=np.array(default).dtype.char.replace("U", "O"))
@@ -120,9 +119,4 @@ def _broken_rules(spec: SweepSpec, values: dict[str, Any], document: Document) -
 def _among(value: Any, broken: NDArray[np.bool_]) -> str:  # noqa: ANN401
     """The values that a field has where a rule is broken."""
     column = np.asarray(value)
-    return _some(np.unique(column[broken] if column.shape and broken.shape else column))
-
-
-def _some(values: Iterable[Any]) -> str:
-    listed = [f"{one:g}" if isinstance(one, float) else str(one) for one in values]
-    return ", ".join(listed[:5]) + (" …" if len(listed) > 5 else "")
+    return some(np.unique(column[broken] if column.shape and broken.shape else column))

@@ -136,7 +136,9 @@ def _once(names: list[ProbeName]) -> list[ProbeName]:
     return names
 
 
-_Names = Annotated[list[ProbeName], AfterValidator(_once)]
+_Names = Annotated[
+    list[ProbeName], AfterValidator(_once), Field(json_schema_extra={"uniqueItems": True})
+]
 
 
 class Probes(Strict):

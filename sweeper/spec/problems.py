@@ -1,5 +1,7 @@
 """Everything that is wrong with a spec, each problem with its place."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ class SpecError(Exception):
 
     def __init__(self, path: Path | str, problems: list[Problem]) -> None:
         self.path = path
-        self.problems = sorted(dict.fromkeys(problems), key=lambda one: (one.line, one.place))
+        self.problems = sorted(dict.fromkeys(problems), key=_order)
         super().__init__("\n".join(self._line(problem) for problem in self.problems))
 
     def _line(self, problem: Problem) -> str:
@@ -34,12 +36,26 @@ class SpecError(Exception):
         return f"{self.path}{line}{place}: {problem.text}"
 
 
+def _order(problem: Problem) -> tuple[int, list[str | int]]:
+    """By line, then by place, in which [10] comes after [2]."""
+    parts = re.split(r"(\d+)", problem.place)
+    return problem.line, [int(part) if i % 2 else part for i, part in enumerate(parts)]
+
+
 def dotted(path: tuple[str | int, ...]) -> str:
     """("axes", "n_train", 2) as "axes.n_train[2]"."""
     text = ""
     for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+        if isinstance(part, int):
+            text += f"[{part}]"
+        else:
+            text += f"{'.' * bool(text)}{_legible(part)}"
     return text
+
+
+def _legible(key: str) -> str:
+    """A key as it stands, unless it would garble the place."""
+    return key if re.fullmatch(r"[\w-]{1,60}", key) else shown(key)
 
 
 def shown(value: Any) -> str:  # noqa: ANN401
@@ -49,3 +65,12 @@ def shown(value: Any) -> str:  # noqa: ANN401
     except ValueError:  # Python writes no number of more than 4,300 digits
         text = "a number of thousands of digits"
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def some(values: Iterable[Any]) -> str:
+    """The first of some values: numbers in order, texts as they stand."""
+    listed = list(values)
+    if not any(isinstance(value, str) for value in listed):
+        listed.sort()
+    first = [f"{one:.12g}" if isinstance(one, float) else str(one) for one in listed[:5]]
+    return ", ".join(first) + (" …" if len(listed) > 5 else "")

@@ -1,23 +1,34 @@
 """The JSON schema of a spec, made from the one place where its fields are declared."""
 
-import json
-import re
-from collections import Counter
 from typing import Any
 
+from sweeper.spec.learners import CHOICES, EXTENSIBLE
 from sweeper.spec.model import SweepSpec
+from sweeper.spec.planned_learners import KEYS
 
 
 def json_schema() -> dict[str, Any]:
-    """JSON schema (draft 2020-12) of a spec; editors complete and check with it."""
-    schema = SweepSpec.model_json_schema()
-    # Pydantic names and titles generic types after all their constraints; number them instead.
-    text = re.sub(r'"title": "[^"]*Annotated[^"]*", ', "", json.dumps(schema, sort_keys=True))
-    counts: Counter[str] = Counter()
-    for name in sorted(schema["$defs"]):
-        stem, _, constraints = name.partition("_Annotated")
-        if constraints:
-            counts[stem] += 1
-            text = text.replace(f'/{name}"', f'/{stem}{counts[stem]}"')
-            text = text.replace(f'"{name}":', f'"{stem}{counts[stem]}":')
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **json.loads(text)}
+    """JSON schema (draft 2020-12) of a spec; editors complete and check with it.
+
+    It says what each field may hold. What several fields, a group's name or an expression mean
+    together is left to `sweeper plan`.
+    """
+    no_modules = {"properties": {"modules": {"maxItems": 0}}}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **SweepSpec.model_json_schema(),
+        "if": no_modules,
+        "then": {"properties": _built_in()},
+    }
+
+
+def _built_in() -> dict[str, Any]:
+    """The parts of a spec that name learners: without users' modules there are no others."""
+    parts: dict[str, dict[str, Any]] = {}
+    for kind in EXTENSIBLE:
+        part, key = KEYS[kind]
+        names = {"enum": list(CHOICES[kind])}
+        parts.setdefault(part, {})[key] = names
+        several = {"type": "array", "items": names}
+        parts.setdefault("axes", {})[kind] = {"anyOf": [names, several, {"type": "null"}]}
+    return {part: {"properties": keys} for part, keys in parts.items()}

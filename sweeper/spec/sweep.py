@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from sweeper.spec.load import Document, parse, read_text, validate, validated
 from sweeper.spec.model import SweepSpec
 from sweeper.spec.modules import UserModule, find_modules
-from sweeper.spec.plan import expand
+from sweeper.spec.plan import combined, expand
 from sweeper.spec.problems import Problem, SpecError
 
 _NEUTRAL: dict[str, Any] = {
@@ -94,11 +94,16 @@ def open_text(text: str, path: str | Path, modules: Mapping[str, str] | None = N
     try:
         spec = validate(document)
     except SpecError as error:
-        more = _combination_problems(document, error)
+        more = _other_problems(document, error, modules)
         raise SpecError(path, error.problems + more) from None
-    found = find_modules(spec.modules, document, modules)
+    found, missing = find_modules(spec.modules, document, modules)
     labels = " ".join(sorted(module.label for module in found))
-    plan = required = expand(spec, document, labels)
+    try:
+        plan = required = expand(spec, document, labels)
+    except SpecError as error:
+        raise SpecError(path, error.problems + missing) from None
+    if missing:
+        raise SpecError(path, missing)
     if spec.search.kind == "boundary":
         required = plan.slice(0, 0)
     elif spec.search.kind == "refine":
@@ -106,16 +111,26 @@ def open_text(text: str, path: str | Path, modules: Mapping[str, str] | None = N
     return Sweep(spec, text, plan, required["fingerprint"].combine_chunks(), path, found)
 
 
-def _combination_problems(document: Document, error: SpecError) -> list[Problem]:
-    """What is wrong with the combinations of axes, as far as the broken fields let it be seen."""
+def _other_problems(
+    document: Document, error: SpecError, modules: Mapping[str, str] | None
+) -> list[Problem]:
+    """What is wrong beside some fields: absent modules, and combinations that cannot be."""
     broken = {problem.place for problem in error.problems}
+    names = document.data.get("modules", [])
+    sound = not any(place.startswith("modules") for place in broken)
+    missing = find_modules(names, document, modules)[1] if sound else []
+    return missing + _combination_problems(document, broken)
+
+
+def _combination_problems(document: Document, broken: set[str]) -> list[Problem]:
+    """What is wrong with the combinations of axes, as far as the broken fields let it be seen."""
     data, axes = document.data, document.data.get("axes")
     if not isinstance(axes, dict) or any(
         place == "axes" or place.startswith(_WHAT) for place in broken
     ):
         return []
     combining = {name: data[name] for name in ("zip", "exclude") if name in data}
-    kept = {name: data[name] for name in ("task", "probes", *_HOW) if name in data}
+    kept = {name: data[name] for name in ("task", "design", "probes", *_HOW) if name in data}
     kept = {n: part for n, part in kept.items() if not any(p.startswith(n) for p in broken)}
     if not any(place.startswith("axes") for place in broken):
         sound = axes
@@ -126,7 +141,12 @@ def _combination_problems(document: Document, error: SpecError) -> list[Problem]
         sound = _NEUTRAL | {name: axes[name] for name in what if name in axes}
         kept = {name: part for name, part in kept.items() if name not in _HOW}
     try:
-        expand(validated({"name": "x", "axes": sound} | combining | kept), document)
-    except (SpecError, ValidationError) as second:
-        return second.problems if isinstance(second, SpecError) else []
+        combined(validated({"name": "x", "axes": sound} | combining | kept), document)
+    except SpecError as second:
+        if set(_HOW) & set(data) <= set(kept):
+            return second.problems
+        told = (*_WHAT, "design")  # what is said of learners and probes takes them for the usual
+        return [one for one in second.problems if one.place == "axes" or one.place.startswith(told)]
+    except ValidationError:
+        pass
     return []

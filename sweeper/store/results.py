@@ -99,12 +99,15 @@ class ResultsFolder:
         Raises:
             ResultsError: No file system answers to this URI.
         """
-        if "://" not in str(location):
-            path = str(Path(location).absolute())
-            return cls(pafs.LocalFileSystem(), path, path)
         try:
+            if "://" not in str(location):
+                path = str(Path(location).absolute())
+                path.encode()  # pyarrow takes nothing else
+                return cls(pafs.LocalFileSystem(), path, path)
             filesystem, path = pafs.FileSystem.from_uri(str(location))
-        except (pa.ArrowInvalid, OSError, ImportError) as error:
+            if not path.strip("/") and not isinstance(filesystem, pafs.LocalFileSystem):
+                raise ValueError("it names no bucket")
+        except (ValueError, OSError, ImportError) as error:
             raise ResultsError(f"{location}: cannot open this location: {error}") from error
         return cls(filesystem, path.rstrip("/"), str(location))
 

@@ -85,7 +85,10 @@ def parse(text: str) -> Expression:
     if len(names) < 2:
         found = f"{names[0]} alone" if names else "none"
         raise ValueError(f"should have two variables or more, found {found}")
-    return Expression(_text(root), names, _divides(root), root)
+    canonical = _text(root)
+    if len(canonical) > MAX_LENGTH:  # its text has to be read again
+        raise ValueError(f"longer than {MAX_LENGTH} characters when it is spaced, as in x**2 + x*y")
+    return Expression(canonical, names, _divides(root), root)
 
 
 def _checked(node: ast.expr) -> _Node:

@@ -38,6 +38,8 @@ def parse(name: str) -> Group:
         check_order(group.name, group.order)
     except GroupError as error:
         raise GroupError(f"unknown group {name!r}: {error}") from None
+    except RecursionError:
+        raise GroupError(f"unknown group {name!r}: too many parentheses") from None
     return group
 
 

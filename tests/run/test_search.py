@@ -209,6 +209,13 @@ def test_plan_says_that_another_horizon_is_another_trial(tmp_path: Path) -> None
 
 def test_a_folder_to_be_reused_must_hold_records(tmp_path: Path) -> None:
     path = spec(tmp_path)
-    path.write_text(path.read_text() + "reuse: [/nowhere/at/all]\n")
-    said = called("run", path, "--results", tmp_path / "results", code=2).stderr
-    assert said.strip() == "reuse: /nowhere/at/all holds no records"
+    line = len(path.read_text().splitlines()) + 1
+    path.write_text(path.read_text() + "reuse: [/nowhere/at/all,\n  foo://bar]\n")
+    for command in ("plan", "run"):
+        said = called(command, path, "--results", tmp_path / "results", code=2).stderr
+        assert said.splitlines() == [
+            f"{path}:{line} reuse[0]: /nowhere/at/all holds no records",
+            f"{path}:{line + 1} reuse[1]: foo://bar: cannot open this location: Unrecognized "
+            "filesystem type in URI: foo://bar",
+        ]
+    assert list(tmp_path.iterdir()) == [path]

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import string
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,81 +13,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-import sweeper.spec.plan
+import sweeper.spec.planned_axes
 from sweeper.cli import main
-from sweeper.spec.axes import Axes
-from sweeper.spec.model import SweepSpec
+from sweeper.spec.sweep import open_sweep
+from sweeper.spec.trial import trials
 from tests.commands import called
+from tests.spec.pieces import (
+    FIELDS,
+    SPECS,
+    exclusions,
+    expressions,
+    names_of_groups,
+    pieces,
+    values,
+    written,
+    zips,
+)
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "80"))
 """More of them by hand: FUZZ_EXAMPLES=5000 pytest tests/spec/test_fuzz.py."""
-
-SPECS = sorted(Path(__file__).parents[2].glob("specs/**/*.yaml"))
-
-
-class Raw(str):
-    """YAML as it stands, not a string to be quoted."""
-
-
-def lines(name: str) -> list[str]:
-    return Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
-
-
-NASTY = [Raw(line) for line in lines("nasty_pieces.txt")]
-NASTY += map(Raw, ["0x" + "F" * 5000, "9" * 5000, "[" * 200 + "]" * 200, "[" * 5000])
-TEXTS = lines("nasty_texts.txt")
-TEXTS += ["\0", "Z" + "9" * 5000, "(" * 500, "x" + "+x" * 3000, "a" * 5000]
-KEYS = sorted(
-    {*SweepSpec.model_fields, *Axes.model_fields, "from", "to", "count", "step", "log", "kind"}
-)
-
-scalars = (
-    st.sampled_from(NASTY)
-    | st.sampled_from(TEXTS)
-    | st.integers()
-    | st.floats()
-    | st.integers(-3, 60)
-    | st.booleans()
-    | st.text(max_size=12)
-    | st.text(string.printable, max_size=20).map(Raw)
-)
-mild = st.one_of(
-    st.integers(1, 60),
-    st.lists(st.integers(1, 60), max_size=4),
-    st.lists(st.floats(0.01, 0.99), max_size=4),
-    st.sampled_from(["uniform", "balanced", "adam", "sgd", "muon", "mse", "relu", "transformer"]),
-    st.sampled_from(["cosine", "cross_entropy", "boundary", "Z7", "S4", "D6", "x*y + x", "Z4xZ7"]),
-    st.sampled_from([text for text in NASTY if text.startswith("{")]),
-)
-pieces = mild | st.recursive(
-    scalars,
-    lambda inner: (
-        st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=4), inner, max_size=3)
-    ),
-    max_leaves=4,
-)
-
-
-def written(data: Any) -> str:  # noqa: ANN401
-    """Data as YAML in flow style."""
-    if isinstance(data, Raw):
-        return str(data)
-    if isinstance(data, dict):
-        inner = ", ".join(f"{json.dumps(str(key))}: {written(it)}" for key, it in data.items())
-        return f"{{{inner}}}"
-    if isinstance(data, list):
-        return f"[{', '.join(map(written, data))}]"
-    return json.dumps(data)
-
-
-def places(data: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401
-    """Where something stands in data."""
-    if isinstance(data, dict | list):
-        for key, value in list(data.items() if isinstance(data, dict) else enumerate(data)):
-            yield (*at, key)
-            yield from places(value, (*at, key))
-
 
 SMALL = {
     "name": "small",
@@ -104,6 +47,13 @@ SMALL = {
 }  # fmt: skip
 
 
+ODD = [
+    ("%YAML 1.1\n---\n", ""), ("%YAML 1.2\n---\n", "\n...\n"), ("%TAG ! !x\n---\n", ""),
+    ("\ufeff", ""), ("--- ", "\n--- {}"), ("# x\r\n", "\r\n"), ("&all ", ""), ("!!map ", ""),
+]  # fmt: skip
+"""What may stand before and after a document."""
+
+
 def base(path: Path | None) -> Any:  # noqa: ANN401
     """A sound spec, as plain data."""
     if path is None:
@@ -111,37 +61,67 @@ def base(path: Path | None) -> Any:  # noqa: ANN401
     return json.loads(json.dumps(YAML(typ="safe", pure=True).load(path), default=str))
 
 
-@st.composite
-def specs(draw: st.DrawFn) -> str:
-    """A sound spec with a few pieces replaced, removed or added; or text of any kind."""
-    if draw(st.integers(0, 19)) == 0:
-        return draw(st.text(max_size=60) | pieces.map(written))
-    data = base(draw(st.sampled_from([None, None, *SPECS])))
-    for _ in range(draw(st.integers(1, 3))):
-        way = draw(st.sampled_from(["replace", "replace", "remove", "add"]))
-        known = list(places(data))
-        if way == "add" or not known:
-            name = draw(st.sampled_from([None, "axes", "model", "training", "task"]))
-            inner = data.get(name) if name else data
-            key = draw(st.sampled_from(KEYS) | st.text(max_size=4))
-            if isinstance(inner, dict):
-                inner[key] = draw(pieces)
-            continue
+def places(data: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401
+    """Where something stands in data."""
+    if isinstance(data, dict | list):
+        for key, value in list(data.items() if isinstance(data, dict) else enumerate(data)):
+            yield (*at, key)
+            yield from places(value, (*at, key))
+
+
+def put(data: Any, at: tuple[Any, ...], value: Any) -> None:  # noqa: ANN401
+    """Write a field, and the parts that it is in."""
+    for key in at[:-1]:
+        if not isinstance(data.get(key), dict):
+            data[key] = {}
+        data = data[key]
+    data[at[-1]] = value
+
+
+def change(draw: st.DrawFn, data: Any) -> None:  # noqa: ANN401
+    """A piece of a spec replaced, removed or added."""
+    known = list(places(data))
+    way = draw(st.sampled_from(["field", "field", "replace", "remove", "together", "text"]))
+    if way == "field" or not known:
+        put(data, draw(st.sampled_from(FIELDS)), draw(values | pieces))
+    elif way == "together":
+        data["zip"] = draw(zips)
+        data["exclude"] = draw(exclusions)
+    elif way == "text":
+        put(data, ("axes", "group"), draw(names_of_groups | st.lists(names_of_groups, max_size=2)))
+        put(data, ("task", "expression"), draw(expressions))
+        data["axes"].pop(draw(st.sampled_from(["group", "M"])), None)
+    else:
         *above, last = draw(st.sampled_from(known))
         inner = data
         for key in above:
             inner = inner[key]
         if way == "replace":
-            inner[last] = draw(pieces)
+            inner[last] = draw(values | pieces)
         else:
             del inner[last]
-    return written(data)
+
+
+@st.composite
+def specs(draw: st.DrawFn) -> str:
+    """A sound spec with a few changes, as YAML that may be odd itself; or text of any kind."""
+    if draw(st.integers(0, 19)) == 0:
+        return draw(st.text(max_size=60) | pieces.map(written))
+    data = base(draw(st.sampled_from([None, None, *SPECS])))
+    for _ in range(draw(st.integers(1, 3))):
+        change(draw, data)
+    text = written(data)
+    if draw(st.integers(0, 9)) == 0:
+        key, value = draw(st.sampled_from(list(data) or ["a"])), written(draw(values))
+        text = f"{text[:-1]}, {key}: {value}}}"
+    head, tail = draw(st.sampled_from([("", "")] * 8 + ODD))
+    return head + text + tail
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large sweeps are sound and slow; the limit itself has a test of its own."""
-    monkeypatch.setattr(sweeper.spec.plan, "MAX_TRIALS", 20_000)
+    monkeypatch.setattr(sweeper.spec.planned_axes, "MAX_TRIALS", 20_000)
 
 
 def call(folder: Path, *words: str) -> Result:
@@ -169,10 +149,16 @@ def test_a_spec_is_planned_or_refused_with_every_problem_in_its_place(
     assert "Traceback" not in answer.output
     assert answer.exit_code in (0, 2)
     if answer.exit_code == 2:
-        place = re.escape(str(path)) + r"(:\d+)?( [^:]*)?: \S"
+        place = re.escape(str(path)) + r"(:\d+)?( \S.*)?: \S"
         assert re.match(place, answer.output), answer.output
         run = call(tmp_path, "run", "--executor", "inline")
         assert (run.exit_code, run.output) == (2, answer.output)
+    else:
+        plan = open_sweep(path).plan
+        assert len(set(plan["fingerprint"].to_pylist())) == plan.num_rows > 0
+        for name, one in zip(plan["fingerprint"][:20].to_pylist(), trials(plan[:20]), strict=True):
+            assert one.fingerprint == name
+            assert 1 <= one.n_train < one.tuples
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -9,7 +9,6 @@ from sweeper.learn.probes.stages import Thresholds
 from sweeper.spec.probes import PROBES, Probes, StageThresholds
 from sweeper.spec.probes_page import page
 from sweeper.spec.problems import SpecError
-from sweeper.spec.schema import json_schema
 from sweeper.spec.sweep import Sweep, open_text
 from sweeper.store.probes import INDICATORS
 
@@ -59,11 +58,6 @@ def test_names_agree_with_what_measures_and_what_is_kept() -> None:
 
 def test_the_page_is_made_from_the_table() -> None:
     assert Path("docs/probes.md").read_text() == page()
-
-
-def test_the_json_schema_offers_both_forms() -> None:
-    forms = json_schema()["properties"]["probes"]["oneOf"]
-    assert {form.get("type", form.get("$ref")) for form in forms} == {"array", "#/$defs/Probes"}
 
 
 def test_what_is_wrong_with_options_is_told_at_once() -> None:

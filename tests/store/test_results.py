@@ -102,6 +102,12 @@ def test_an_unknown_file_system_is_refused() -> None:
         ResultsFolder.at("foo://bar")
 
 
+@pytest.mark.parametrize("location", ["s3://", "s3:///", "gs://", "a\udcff", "foo://\ud800"])
+def test_what_no_file_system_can_open_is_refused(location: str) -> None:
+    with pytest.raises(ResultsError, match="cannot open this location"):
+        ResultsFolder.at(location)
+
+
 def test_a_file_that_was_being_written_does_not_count(tmp_path: Path, trial: Make) -> None:
     folder = ResultsFolder.at(tmp_path)
     write(folder, "a", [trial()])

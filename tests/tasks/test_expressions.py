@@ -69,6 +69,7 @@ WHOLE = "only whole numbers, variables, + - * / ** and parentheses may stand her
         ("x**2 + 1", "should have two variables or more, found x alone"),
         ("3", "should have two variables or more, found none"),
         ("x+" * MAX_LENGTH + "y", "longer than 200 characters"),
+        ("x+" * 60 + "y", "longer than 200 characters when it is spaced, as in x**2 + x*y"),
     ],
 )
 def test_whatever_is_no_expression_is_refused(text: str, problem: str) -> None:

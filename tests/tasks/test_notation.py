@@ -97,6 +97,7 @@ BAD = {
     "Z4xZ7y": "found 'y' after 'Z4xZ7'; should be × and another group, or nothing",
     "(Z2xZ3": "found the end where ')' should be",
     "(Z2xZ3]": "found ']' where ')' should be",
+    "(" * 500 + "Z7" + ")" * 500: "too many parentheses",
     "Z2^12": "found the power 12; should be from 1 to 11",
     "Z100xZ100": "Z100×Z100 has order 10,000; should be at most 2,048",
     "D2000": "D2000 has order 4,000; should be at most 2,048",

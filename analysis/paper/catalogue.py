@@ -67,7 +67,7 @@ FIGURES = (
     PaperFigure(
         "figure03", "Figure 3: the gradient that reaches the features", LI2, "figure03",
         "M 71, K 2048, n 2016, weight decay 2e-4 and 0, 15 seeds",
-        "the same M, K and n; lr 5e-3, 4,000 steps, 2 seeds",
+        "the same M, K and n; lr 5e-3, 4,000 steps, 4 seeds",
         emergence.draw_gradient, emergence.judge_gradient, ("test_accuracy",), emergence.GRADIENT,
     ),
     _boundary("a", "prime orders", "figure05a_primes", _FINER),
@@ -83,7 +83,7 @@ FIGURES = (
     PaperFigure(
         "figure07", "Figure 7: the energy of learned features near the boundary", LI2, "figure07",
         "M 127, n 3225, lr 1e-3, 2e-3 and 5e-3",
-        "M 71, n 880 to 970 (2.9 to 3.2 M log M), K 512, lr 2e-3 to 1e-1, 4,000 steps, 2 seeds",
+        "M 71, n 880 to 970 (2.9 to 3.2 M log M), K 512, lr 2e-3 to 1e-1, 4,000 steps, 4 seeds",
         emergence.draw_energy, emergence.judge_energy, (), emergence.HEIGHT,
     ),
     PaperFigure(

@@ -88,7 +88,7 @@ FIGURES = (
     ),
     PaperFigure(
         "figure08", "Figure 8: Adam and Muon where neurons are few", LI2, "figure08",
-        "M 71, small K", "M 71, 60 % of the pairs, 1,500 steps, three learning rates, 2 seeds",
+        "M 71, small K", "M 71, 60 % of the pairs, 1,500 steps, three learning rates, 4 seeds",
         trainings.draw_widths, trainings.judge_widths,
     ),
     PaperFigure(

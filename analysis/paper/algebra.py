@@ -42,29 +42,35 @@ CLOSE = 15.0
 
 
 def draw(numbers: Numbers) -> dict[str, Figure]:
-    """Shares of orders and of forms over the weight decay, means over seeds."""
+    """Shares of orders and of forms, means over seeds: a bar for each M, K and weight decay."""
     found = _solutions(numbers.records)
     if found.empty:
         return {"algebra": message("No solutions: no run was probed for them.")}
     orders = ["3 or fewer", "4", "5", "6", "7 or more"]
     panels = {"order of the solution": orders, "form": [*FORMS.values(), "no product"]}
+    settings = found.groupby(["group_order", "hidden_size", "weight_decay"])
+    at = np.arange(settings.ngroups)
     with styled():
-        figure = Figure(figsize=(PANEL[0] * 1.9, PANEL[1]), layout="constrained")
+        size = (PANEL[0] * 1.9, 0.3 * len(at) + 1.6)
+        figure = Figure(figsize=size, layout="constrained")
         for axes, (what, names) in zip(figure.subplots(1, 2, sharey=True), panels.items(),
                                        strict=True):  # fmt: skip
-            means = found.groupby("weight_decay")[names].mean() / 100
-            bottom = np.zeros(len(means))
-            at = np.arange(len(means))
+            means = settings[names].mean() / 100
+            left = np.zeros(len(at))
             for name, colour in zip(names, sns.color_palette("colorblind"), strict=False):
                 label = _SYMBOLS.get(name, name)
-                axes.bar(at, means[name], bottom=bottom, color=colour, width=0.75, label=label)
-                bottom += means[name].to_numpy()
-            axes.set_xticks(at, [f"{decay:g}" for decay in means.index])
-            axes.set_xlabel("weight decay")
+                axes.barh(at, means[name], left=left, color=colour, height=0.75, label=label)
+                left += means[name].to_numpy()
+            axes.set_xlabel("share of the frequencies")
             axes.set_title(what)
-            axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)
-        figure.axes[0].set_ylabel("share of the frequencies")
+            axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            axes.set_xlim(0, 1)
+            axes.legend(  # beneath the ticks and their title
+                loc="upper center", bbox_to_anchor=(0.5, 0), borderaxespad=4, ncols=3
+            )
+        words = [f"$M = {M}$, $K = {K}$, wd {decay:g}" for M, K, decay in means.index]
+        figure.axes[0].set_yticks(at, words)
+        figure.axes[0].invert_yaxis()
         return {"algebra": figure}
 
 

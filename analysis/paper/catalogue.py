@@ -67,7 +67,7 @@ FIGURES = (
     PaperFigure(
         "figure03", "Figure 3: the gradient that reaches the features", LI2, "figure03",
         "M 71, K 2048, n 2016, weight decay 2e-4 and 0, 15 seeds",
-        "the same M, K and n; lr 5e-3, 4,000 steps, 4 seeds",
+        "the same M, K and n; lr 5e-3, 4,000 steps, 6 seeds",
         emergence.draw_gradient, emergence.judge_gradient, ("test_accuracy",), emergence.GRADIENT,
     ),
     _boundary("a", "prime orders", "figure05a_primes", _FINER),

@@ -1,5 +1,7 @@
 """Figures 3 and 7: the gradient that reaches the features, and the energy they end with."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -72,6 +74,16 @@ def judge_gradient(numbers: Numbers) -> list[Statement]:
     grown = records["outcome"] == Outcome.GENERALIZED
     with_it, without = grown[decayed].tolist(), grown[~decayed].tolist()
     outcome = _outcomes(with_it, without)
+    steps = records.loc[grown, "generalization_step"].astype(float)
+    medians = steps.groupby(decayed[grown]).median()
+    told = [
+        f"{medians[flag]:,.0f} {word}"
+        for flag, word in ((True, "with it"), (False, "without"))
+        if flag in medians
+    ]
+    if told:
+        statistic = f"{outcome.statistic}; the median step is {' and '.join(told)}"
+        outcome = replace(outcome, statistic=statistic)
     if not (with_it and without):
         return [outcome]
     assert numbers.probes is not None
@@ -96,7 +108,7 @@ def _outcomes(with_it: list[bool], without: list[bool]) -> Statement:
         stats.binomtest(int(counts[1, 0]), int(sizes[1]), alternative="greater").pvalue,
     ]
     if min(contrary) < SIGNIFICANT / len(contrary):
-        why = "enough pairs generalize here whatever the decay, or too few steps do"
+        why = "these pairs and steps decide, whatever the decay"
         return Statement(says, Agreement.DISAGREES, statistic, why)
     alike = float(stats.fisher_exact(np.diag(sizes), "greater").pvalue)
     why = "so many runs would do by chance"

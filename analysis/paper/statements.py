@@ -13,12 +13,14 @@ SIGNIFICANT = 0.05
 
 RULES = (
     "Each statement has a test of its own at 5 %, so that of twenty about one is misjudged by"
-    " chance alone. It agrees where ours is what the paper says and the test rejects what stands"
-    " against it: that is consistency in our setting, no proof, and where all that is known is"
-    " that a value was not rejected, the interval says how far off it may be. It disagrees where"
-    " the test finds the contrary. Else it cannot be told: no effect is seen, seeds are too few,"
-    " or an exponent still moves with the horizon. Seeds of an order are the units, never runs."
-    " Limits are ours where the papers give none; the statistics name them"
+    " chance alone; but whether nets fit first and generalize later, and whether frequencies are"
+    " solved by 4 or 6 nodes, is counted without a test. A statement agrees where ours is what the"
+    " paper says and the test rejects what stands against it: that is consistency in our setting,"
+    " no proof, and where all that is known is that a value was not rejected, the interval says how"
+    " far off it may be. It disagrees where the test finds the contrary. Else it cannot be told: no"
+    " effect is seen, seeds are too few, or an exponent still moves with the horizon. Units are"
+    " seeds, or orders where laws are tested; where runs or frequencies are counted the statistic"
+    " says so. Limits are ours where the papers give none; the statistics name them"
 )
 """What the verdicts mean, for whoever shows them."""
 

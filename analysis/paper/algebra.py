@@ -118,7 +118,7 @@ def _forms(runs: pd.DataFrame) -> Statement:
         margin = float(stats.t.ppf(1 - level / 2, dof) * np.sqrt(parts.sum()))
         if abs(ours - mean) > margin:
             off.append(name)
-        elif abs(ours - mean) + margin > CLOSE:
+        elif not abs(ours - mean) + margin <= CLOSE:  # nor where there is no margin
             wide.append(name)
     statistic = (
         f"percent, with standard errors over {len(runs)} seeds: {', '.join(told)}; they agree up "

@@ -60,9 +60,9 @@ def _growth(cells: pd.DataFrame, check: HorizonCheck) -> Statement:
         drift = "" if check.drift is None else f" (by {check.drift:+.2f}".replace("-", "−")
         drift += f", {check.allowed:.2f} allowed)" if drift else ""
         return Statement(says, Agreement.OPEN, statistic, f"{check.status}{drift}")
-    if p_values.isna().any():
+    if p_values.isna().any() or np.isnan(slope):
         return Statement(says, Agreement.OPEN, statistic, "too few orders to test all laws")
-    if p_values["M log M"] < SIGNIFICANT:
+    if slope not in beta or p_values["M log M"] < SIGNIFICANT:
         side = "above" if beta.value > slope else "below"
         why = f"M log M is rejected: β lies {side} its slope"
         return Statement(says, Agreement.DISAGREES, statistic, why)

@@ -111,8 +111,10 @@ def _outcomes(with_it: list[bool], without: list[bool]) -> Statement:
         why = "these pairs and steps decide, whatever the decay"
         return Statement(says, Agreement.DISAGREES, statistic, why)
     alike = float(stats.fisher_exact(np.diag(sizes), "greater").pvalue)
-    why = "so many runs would do by chance"
-    if alike >= SIGNIFICANT:
+    why = "no difference is seen"
+    if p < SIGNIFICANT:
+        why = "weight decay matters, but most runs do not clearly end as stated"
+    elif alike >= SIGNIFICANT:
         why = f"so few runs cannot tell: were they all as the paper says, p would be {alike:.2g}"
     return Statement(says, Agreement.OPEN, statistic, why)
 
@@ -206,7 +208,7 @@ def judge_energy(numbers: Numbers) -> list[Statement]:
     why = {
         Agreement.AGREES: "",
         Agreement.OPEN: higher if ratio.low > 1 else "the interval holds 1",
-        Agreement.DISAGREES: "it is not so much higher",
+        Agreement.DISAGREES: "it is lower" if ratio.high < 1 else "it is not so much higher",
     }[agreement]
     return [Statement(says, agreement, statistic, why), _memorizing_rates(runs)]
 

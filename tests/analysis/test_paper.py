@@ -12,12 +12,16 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
+from analysis import compare_laws, fit_law, read_thresholds
+from analysis.horizon import HorizonCheck, HorizonStatus
 from analysis.paper import gallery_text, trainings, write_gallery, write_page
 from analysis.paper.algebra import FORMS, PAPER, _forms, _solutions
 from analysis.paper.algebra import judge as judge_algebra
+from analysis.paper.boundaries import _growth
 from analysis.paper.boundaries import judge as judge_boundary
 from analysis.paper.catalogue import FIGURES
 from analysis.paper.emergence import _outcomes, judge_energy, judge_gradient
+from analysis.paper.gallery import _cost
 from analysis.paper.numbers import Numbers, measured
 from analysis.paper.shares import judge as judge_shares
 from analysis.paper.statements import Agreement, compared, mean_of
@@ -73,6 +77,18 @@ def test_a_boundary_agrees_with_m_log_m_only_if_it_grows_so(
         (beta,) = re.findall(r"β = ([\d.]+)", growth.statistic)
         assert float(beta) == pytest.approx(2.0, abs=0.06)
         assert growth.why
+
+
+def test_a_boundary_excluded_by_the_interval_it_quotes_is_no_agreement() -> None:
+    """Inside Theorem 4, M log M is not rejected here; by the power law's β it is."""
+    cells = read_thresholds("docs/measured/cyclic.parquet")
+    fit = fit_law(cells)
+    growth = _growth(cells, HorizonCheck("", HorizonStatus.STABLE, {1.0: fit}, 0.0, 0.05))
+    assert compare_laws(cells).set_index("law")["p_with_grid"]["M log M"] > 0.05
+    assert fit.law
+    assert fit.law.m_log_m_beta < fit.law.quoted_beta.low
+    assert growth.agreement is Agreement.DISAGREES
+    assert growth.why == "M log M is rejected: β lies above its slope"
 
 
 def test_a_boundary_that_other_laws_fit_as_well_is_no_agreement(
@@ -134,12 +150,12 @@ def test_a_trend_over_learning_rates_is_seen(
     assert statement.agreement is agreement
 
 
-def pairs(ratio: float, trial: Make, records: Records) -> pd.DataFrame:
+def pairs(ratio: float, trial: Make, records: Records, seeds: int = 4) -> pd.DataFrame:
     """Zero-init that takes `ratio` times the steps of 1,000 and some."""
     runs = [
         trial(23, n, seed, output_scale=scale, eval_every=1)
         for n in (300, 400)
-        for seed in range(4)
+        for seed in range(seeds)
         for scale in (0.0, 1.0)
     ]
     found = records(runs, lambda M, n, seed: 1000 + 40 * seed)
@@ -182,14 +198,17 @@ def test_runs_of_a_seed_are_no_independent_pairs(trial: Make, records: Records) 
 def test_pairs_in_which_one_run_never_generalizes_are_not_left_out(
     trial: Make, records: Records
 ) -> None:
-    found = pairs(0.8, trial, records)
+    found = pairs(0.8, trial, records, seeds=6)
     zero, size = found["output_scale"] == 0, found["n_train"] == 300
     only_zero = found.assign(
         generalization_step=found["generalization_step"].mask(~zero & size, pd.NA)
     )
     (statement,) = trainings.judge_zero_init(Numbers(only_zero))
     assert statement.agreement is Agreement.AGREES
-    assert "of these 4 generalize within the horizon from zero alone and 0" in statement.statistic
+    assert "of these 6 generalize within the horizon from zero alone and 0" in statement.statistic
+    assert "less than 1 in 6, p = 0.031 in a sign test over 6 seeds" in statement.statistic
+    few = only_zero[only_zero["init_seed"] < 5]
+    assert trainings.judge_zero_init(Numbers(few))[0].why == "the signs may be chance"
     # 0.8 at one size; some 0.8 · 1,060/4,000 at the other
     assert float(re.findall(r"ordinary: ([\d.]+)", statement.statistic)[0]) < 0.45
     against = found.assign(
@@ -201,6 +220,20 @@ def test_pairs_in_which_one_run_never_generalizes_are_not_left_out(
     (statement,) = trainings.judge_zero_init(Numbers(against))
     assert statement.agreement is Agreement.OPEN
     assert " 1 from the ordinary alone" in statement.statistic
+
+
+def test_zero_init_alone_generalizing_is_evidence(trial: Make, records: Records) -> None:
+    found = pairs(0.8, trial, records, seeds=6)
+    ordinary = found["output_scale"] == 1
+    never = found.assign(generalization_step=found["generalization_step"].mask(ordinary, pd.NA))
+    (statement,) = trainings.judge_zero_init(Numbers(never))
+    assert statement.agreement is Agreement.AGREES
+    stopped = never.assign(outcome=never["outcome"].mask(ordinary, "stopped"))
+    (statement,) = trainings.judge_zero_init(Numbers(stopped))
+    assert (statement.agreement, statement.statistic) == (Agreement.OPEN, "no pair of runs")
+    neither = never.assign(generalization_step=never["generalization_step"].mask(~ordinary, pd.NA))
+    (statement,) = trainings.judge_zero_init(Numbers(neither))
+    assert statement.why == "none of a pair generalizes"
 
 
 def test_optimizers_are_compared_at_their_best_rates(trial: Make, records: Records) -> None:
@@ -236,6 +269,16 @@ def test_runs_that_never_generalize_are_told(trial: Make, records: Records) -> N
     few = trainings.judge_weights(Numbers(found[found["init_seed"] < 2]))
     assert [one.agreement for one in few[:2]] == [Agreement.OPEN, Agreement.OPEN]
     assert few[0].why == "fewer than 3 seeds"
+    late = found["generalization_step"]
+    at_once = found.assign(fit_step=found["fit_step"].mask(found["init_seed"] == 1, late))
+    assert trainings.judge_weights(Numbers(at_once))[0].why == (
+        "the others: 1 generalized as soon as it fitted"
+    )
+    none = found.assign(outcome="memorized")
+    (real, *_) = trainings.judge_weights(Numbers(none))
+    assert (real.agreement, real.why) == (Agreement.DISAGREES, "the others: 3 memorized")
+    (real, *_) = trainings.judge_weights(Numbers(none[none["init_seed"] < 2]))
+    assert (real.agreement, real.why) == (Agreement.OPEN, "fewer than 3 seeds")
 
 
 def test_intervals() -> None:
@@ -293,6 +336,13 @@ def test_what_no_run_measured_is_said_and_failed_runs_say_nothing(
     assert not {"figure07", "cogo"} & set(missing)
 
 
+def test_costs_are_told_without_a_device_or_hardware() -> None:
+    runs = pd.DataFrame({"device": ["cpu", None], "hardware": [math.nan] * 2, "wall_time_s": 30.0})
+    assert _cost(runs) == "2 runs, 1.0 minutes of one worker on cpu and an unknown device"
+    runs = runs.assign(hardware=["Xeon", None])
+    assert _cost(runs).endswith(" on cpu (Xeon) and an unknown device")
+
+
 def test_without_sweeps_there_is_no_page(tmp_path: Path) -> None:
     said = called("paper", tmp_path, code=2).output
     assert "sweeper run specs/paper/" in said
@@ -338,6 +388,25 @@ def test_outcomes_are_compared_by_fishers_test(
 
 
 @pytest.mark.parametrize(
+    ("decayed", "free", "why"),
+    [
+        ((20, 20), (12, 20), "weight decay matters, but most runs do not clearly end as stated"),
+        ((4, 4), (4, 4), "no difference is seen"),
+        (
+            (2, 2),
+            (0, 2),
+            "so few runs cannot tell: were they all as the paper says, p would be 0.17",
+        ),
+    ],
+)
+def test_why_outcomes_cannot_be_told(
+    decayed: tuple[int, int], free: tuple[int, int], why: str
+) -> None:
+    found = _outcomes(*[[i < grown for i in range(count)] for grown, count in (decayed, free)])
+    assert (found.agreement, found.why) == (Agreement.OPEN, why)
+
+
+@pytest.mark.parametrize(
     ("syn", "agreement"),
     [
         ([4] * 5, Agreement.AGREES),
@@ -366,6 +435,13 @@ def test_solutions_are_compared_with_the_table(
     assert shares.agreement is agreement
 
 
+def test_shares_without_an_error_are_no_agreement() -> None:
+    shares = {name: [mean] * 5 for name, (mean, _) in zip(FORMS.values(), PAPER[23], strict=True)}
+    runs = pd.DataFrame({"group_order": 23} | shares)
+    assert _forms(runs).agreement is Agreement.AGREES
+    assert _forms(runs.assign(**{FORMS["nu * syn"]: math.nan})).agreement is Agreement.OPEN
+
+
 def test_four_shares_of_one_table_are_rarely_all_called_off_by_chance() -> None:
     """Nets drawn from the table itself: 5 % of the tables may disagree, not 5 % of the forms."""
     rng = np.random.default_rng(0)
@@ -388,11 +464,13 @@ def test_energies_are_compared_between_outcomes(trial: Make, records: Records) -
     found.loc[large, "outcome"] = "memorized"
     for high, agreement in (
         (1.1, Agreement.AGREES), (0.7, Agreement.OPEN), (0.6, Agreement.DISAGREES),
+        (0.5, Agreement.DISAGREES),
     ):  # fmt: skip
         heights = np.where(large, high, 0.6) * (1 + 0.02 * found["init_seed"])
         probes = pd.DataFrame({"fingerprint": found["fingerprint"], "step": 800, "height": heights})
         energy, rates = judge_energy(Numbers(found, probes=probes))
         assert (energy.agreement, rates.agreement) == (agreement, Agreement.AGREES)
+        assert (energy.why == "it is lower") == (high < 0.6)
         assert "25.0 [25.0, 25.0]" in rates.statistic
         assert f"{high / 0.6:.2f} [" in energy.statistic
         assert "95 % over 4 seeds" in energy.statistic

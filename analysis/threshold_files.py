@@ -126,7 +126,8 @@ def _check(frame: pd.DataFrame, path: str, seeds: list[str]) -> None:
                 several = f"group {rows['group'].iloc[0]} has {name} {' and '.join(told)}"
                 problems.append(f"{several}: one for all its rows")
     if seeds:
-        again = frame.duplicated(["setting", "group", *seeds])
+        named = frame[seeds].notna().all(axis=1)
+        again = frame.duplicated(["setting", "group", *seeds]) & named
         for row in frame.index[again][:3]:
             seed = ", ".join(f"{name} {frame.loc[row, name]}" for name in seeds)
             problems.append(

@@ -55,6 +55,11 @@ def test_rows_of_a_group_without_seeds_are_its_seeds(file: Callable[[str], Path]
     assert fit_law(cells).groups["n_seeds"].tolist() == [2, 1, 1, 1, 1, 1]
 
 
+def test_rows_with_an_empty_seed_are_seeds_too(file: Callable[[str], Path]) -> None:
+    cells = read_thresholds(file("group,order,n_c,seed\nZ11,11,80,\nZ11,11,82,\nZ11,11,84,3\n"))
+    assert cells["n_c"].tolist() == [84, 80, 82]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

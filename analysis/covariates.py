@@ -110,7 +110,10 @@ def fit_covariates(
         if len(rows) > design.shape[1]:
             residuals.append(pd.Series(y - design @ own, index=cells["setting"].iloc[rows]))
         resolutions.append(np.abs(np.linalg.pinv(design)[1:]) @ half_widths)
-        found.append((cells.iloc[rows[0]], own, float(half_widths.mean())))
+        cell = cells.iloc[rows[0]].copy()
+        for name in ("violations", "n_runs"):
+            cell[name] = int(cells[name].iloc[rows].sum())
+        found.append((cell, own, float(half_widths.mean())))
     at = dict(zip(covariates, np.exp(centre).tolist(), strict=True))
     words = _common(settings["setting"].tolist(), at)
     table = _table(found, words).assign(horizon_steps=int(thresholds["horizon_steps"].max()))
@@ -157,11 +160,13 @@ def _check(thresholds: pd.DataFrame, covariates: Sequence[str]) -> None:
 
 
 def _cells(thresholds: pd.DataFrame, covariates: Sequence[str]) -> pd.DataFrame:
-    """One row a setting and group: its mean log n_c over seeds, and the covariates."""
+    """One row a setting and group: its mean log n_c over seeds, its runs, and the covariates."""
     parts = []
     for setting, part in thresholds.groupby("setting"):
         values = {name: part[name].iloc[0] for name in covariates}
-        parts.append(group_means(part).table.assign(setting=setting, **values))
+        table = group_means(part).table.assign(setting=setting, **values)
+        runs = part.groupby("group")[["violations", "n_runs"]].sum()
+        parts.append(table.join(runs, on="group"))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -192,6 +197,8 @@ def _table(found: list[tuple["pd.Series[float]", Array, float]], setting: str) -
             "n_low": np.exp(own[0] - half_width),
             "n_high": np.exp(own[0] + half_width),
             "n_c": np.exp(own[0]),
+            "violations": cell["violations"],
+            "n_runs": cell["n_runs"],
         }
         for cell, own, half_width in found
     ]

@@ -15,7 +15,7 @@ from analysis import (
     fit_law,
 )
 from analysis.covariates import numeric_covariates
-from analysis.words import covariate_words, span
+from analysis.words import covariate_words, span, verdict
 
 MakeFrame = Callable[..., pd.DataFrame]
 ORDERS = np.array([23, 29, 37, 43, 53, 67, 79, 97, 109, 127])
@@ -142,6 +142,15 @@ def test_a_group_with_too_few_settings_is_left_out_and_said_so(cells: MakeFrame)
     assert (few.status, few.slopes) == (CovariateStatus.TOO_FEW_GROUPS, {})
     none = fit_covariates(table.assign(n_c=np.nan, status="none_generalized"))
     assert (none.status, len(none.thresholds)) == (CovariateStatus.TOO_FEW_GROUPS, 0)
+
+
+def test_runs_on_the_wrong_side_are_counted_over_settings(cells: MakeFrame) -> None:
+    table = settings(cells, 0.05).assign(n_runs=10, violations=0)
+    table.loc[table["learning_rate"] == 0.002, "violations"] = 3
+    found = fit_covariates(table)
+    assert found.thresholds["n_runs"].tolist() == [60] * len(ORDERS)
+    assert found.thresholds["violations"].tolist() == [6] * len(ORDERS)
+    assert "10 % of the runs lie on the wrong side" in verdict(fit_law(found.thresholds))
 
 
 def test_what_cannot_be_a_covariate_is_said(cells: MakeFrame) -> None:

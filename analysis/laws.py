@@ -321,8 +321,11 @@ def constants(law: Law) -> Constants:
         return Constants(
             None, None, "the interval of β does not lie above 1, where n ∝ M and δ → 0"
         )
-    if beta.low > law.m_log_m_beta:
-        limit = f"1 + 1/ln M* = {law.m_log_m_beta:.3f}"
+    most = law.m_log_m_beta
+    if np.isnan(most):  # an order of 1
+        most = float(1 + 1 / np.log(law.order_star))
+    if beta.low > most:
+        limit = f"1 + 1/ln M* = {most:.3f}"
         return Constants(None, None, f"the interval of β lies above {limit}, where δ = 1")
     ends = np.array([beta.value, beta.low, beta.high])
     delta = Estimate(*(law.order_star * np.exp(-1 / (ends - 1))).tolist())

@@ -23,14 +23,16 @@ def span(estimate: Estimate) -> str:
 
 
 def rival_exponents(law: Law) -> dict[str, float]:
-    """The laws that β is held against, in words, each with the β that it would have here."""
+    """The laws that β is held against, in words, each with the β that it has here, if any."""
     beta = f"{law.m_log_m_beta:.2f}"
     like = f"local exponent {beta}" if law.form is Form.THEOREM_4 else f"here M^{beta}"
     words = {
         "M log M": f"M log M ({like})",
         "M²": "M² (a constant fraction)",
     }
-    return {words.get(name, name): beta for name, beta in law.rival_betas.items()}
+    return {
+        words.get(name, name): beta for name, beta in law.rival_betas.items() if not np.isnan(beta)
+    }
 
 
 def listed(names: list[str]) -> str:

@@ -2,6 +2,7 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,10 +18,18 @@ from analysis import (
 )
 from analysis.dims import Dim
 from analysis.horizon import HorizonCheck, HorizonStatus
-from analysis.laws import Estimate, LawFit
+from analysis.laws import Estimate, Form, LawFit, constants
 from analysis.limits import Limit, LimitStatus, limits_as_thresholds
 from analysis.tables import law_summary, law_table, plain, rivals_table, threshold_table
-from analysis.words import dims_words, horizon_words, limit_words, span, theorem4_constants, verdict
+from analysis.words import (
+    dims_words,
+    horizon_words,
+    limit_words,
+    rival_exponents,
+    span,
+    theorem4_constants,
+    verdict,
+)
 
 MakeFrame = Callable[..., pd.DataFrame]
 ORDERS = np.array([23, 31, 41, 53, 71, 97, 127])
@@ -98,6 +107,20 @@ def test_bends_irrep_dimensions_and_dropped_groups_are_mentioned(cells: MakeFram
         " Left out: G13: threshold above the largest n_train, or beyond the horizon, for 1 of 1"
         " seeds."
     )
+
+
+def test_a_law_that_has_no_exponent_at_an_order_of_1_is_no_rival(cells: MakeFrame) -> None:
+    """M log M is 0 at M = 1; then 1 + 1/ln M* is where δ is 1."""
+    orders = np.array([1, 23, 31, 41, 53, 71, 97])
+    table = cells(orders, 9.0 * orders**1.25 * np.exp(0.02 * np.sin(7.0 * orders)))
+    law = fit_law(table).law
+    assert law
+    assert np.isnan(law.m_log_m_beta)
+    assert list(rival_exponents(law)) == ["n ∝ M", "M^(5/3)", "M² (a constant fraction)"]
+    assert "nan" not in verdict(fit_law(table))
+    high = replace(law, form=Form.THEOREM_4, beta=Estimate(3.0, 2.9, 3.1))
+    limit = 1 + 1 / math.log(law.order_star)
+    assert f"1 + 1/ln M* = {limit:.3f}" in constants(high).reason
 
 
 def test_runs_on_the_wrong_side_are_told_with_the_law(m_log_m: pd.DataFrame) -> None:

@@ -81,7 +81,7 @@ def law_latex(frame: pd.DataFrame) -> str:
     columns = [
         Column("law", once(lambda row: law_name(row["law"])), left=True),
         Column("", lambda row: f"${symbol(row['parameter'])}$" if row["parameter"] else "", True),
-        Column(r"estimate [95\,\%]", _estimate("estimate", "low", "high")),
+        Column(r"estimate [95\,\%] (scatter)", _estimate("estimate", "low", "high")),
         Column("with the grid", lambda row: _ends(row, "low_with_grid", "high_with_grid", ".3f")),
         Column("residual sd", once(lambda row: percent(row["residual_sd"]))),
         Column("AICc", once(_number("aicc", ".1f"))),
@@ -100,7 +100,7 @@ def comparison_latex(frame: pd.DataFrame) -> str:
         Column("law", lambda row: law_name(row["law"]), left=True),
         Column("$k$", _whole("n_parameters")),
         Column("residual sd", lambda row: percent(row["residual_sd"])),
-        Column(r"$\Delta$AICc", _number("delta_aicc", ".1f")),
+        Column(r"$\Delta$AICc (scatter)", _number("delta_aicc", ".1f")),
         Column("held out", lambda row: percent(row["held_out_error"])),
         Column("tested in", lambda row: law_name(row["family"]) or NONE, left=True),
         Column("$p$", lambda row: p_value(row["p_in_family"])),

@@ -315,5 +315,8 @@ def test_tables_are_made_in_python_too(cells: MakeFrame) -> None:
     table = cells(orders, 9.0 * orders**1.2, width=0.1)
     laws = pd.concat([fit.to_frame() for fit in fit_laws(table)])
     assert "the horizon was not checked" in law_latex(laws)
-    assert r"Theorem 4 & $2$ &" in comparison_latex(compare_laws(table))
+    compared = comparison_latex(compare_laws(table))
+    assert r"Theorem 4 & $2$ &" in compared
+    assert r"$\Delta$AICc (scatter)" in compared
+    assert r"estimate [95\,\%] (scatter)" in law_latex(laws)
     assert "& 1/1" in threshold_latex(threshold_frame(table))

@@ -102,12 +102,13 @@ def section(
     if power_law.law:
         shown["Horizon check"] = _horizon_table(check)
     censored, scatter = fit_censored(cells), seed_scatter(cells)
+    has_law = bool(power_law.law or theorem4.law)  # without one the verdict has the cause
     words = [
         ("Verdict", verdict(power_law, check)),
-        ("Constants", theorem4_constants(theorem4, check)),
+        ("Constants", theorem4_constants(theorem4, check) if has_law else ""),
         ("Dimension", dims_told),
         ("Censored", censored_words(censored) if censored.beta else ""),
-        ("Horizon", horizon_words(check).removeprefix("Horizon: ")),
+        ("Horizon", horizon_words(check).removeprefix("Horizon: ") if has_law else ""),
         ("No horizon", limits_told),
         *(("Scatter", scatter_words(one)) for one in scatter),
     ]

@@ -310,7 +310,10 @@ def test_little_or_nothing_to_show_is_a_page_all_the_same(cell: MakeFrame, kind:
         "none generalized": lambda: cell({150: "memorized", 180: "memorized"}),
     }[kind]()
     page = gather(frame, lambda _: NO_CURVES, NOWHERE)
-    assert "No law yet: 0 groups with a threshold" in visible(render(page, "0"))
+    shown = visible(render(page, "0"))
+    assert "No law yet: 0 groups with a threshold" in shown
+    assert "No C and δ" not in shown  # for the same cause, which the verdict tells
+    assert "to check" not in shown
 
 
 def test_the_report_does_not_load_torch_ray_or_matplotlib() -> None:

@@ -61,7 +61,15 @@ def repair(results: str, apply: bool, as_json: bool) -> None:
             click.echo(f"which trials {name} held cannot be told; what has no record runs again")
         if aside:
             click.echo(f"moved to {aside}, where why.json has the reasons")
-        elif found.findings and not apply:
-            click.echo("nothing was changed; --apply moves these to set-aside/ in the folder")
+        elif not apply and (found.findings or found.leftovers):
+            does = [
+                text
+                for text, some in (
+                    ("moves these to set-aside/ in the folder", found.findings),
+                    ("deletes what such a process left", found.leftovers),
+                )
+                if some
+            ]
+            click.echo(f"nothing was changed; --apply {' and '.join(does)}")
     if found.foreign or not (apply or found.well):
         sys.exit(SOME_FAILED)

@@ -284,13 +284,12 @@ def run(
         _print_profile(timeline, summary.trace, console)
     if summary.interrupted:
         sys.exit(INTERRUPTED)
-    if summary.unprobed:
-        sys.exit(SOME_FAILED)
     if summary.outcomes["failed"]:
         click.echo(
             f"`sweeper status {folder.location}` tells the causes; logs are in {folder.logs}; "
             "the same command with --retry-failed tries them again"
         )
+    if summary.outcomes["failed"] or summary.unprobed:
         sys.exit(SOME_FAILED)
 
 

@@ -1,10 +1,24 @@
 """What trials are trained on: the CPU, or a GPU."""
 
+import errno
 import platform
+import re
 from functools import cache
 from pathlib import Path
 
 import torch
+
+_LACKS_MEMORY = re.compile("allocate memory|out of memory|ALLOC_FAILED", re.IGNORECASE)
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out, of the machine or of a GPU."""
+    return (
+        isinstance(error, (MemoryError, torch.OutOfMemoryError))
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        # torch raises RuntimeError on a CPU, and for what cuBLAS itself allocates
+        or (isinstance(error, RuntimeError) and _LACKS_MEMORY.search(str(error)) is not None)
+    )
 
 
 def usable_device(wanted: str) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sweeper.learn.devices import lacks_memory
 from sweeper.learn.probes.algebra import algebra
 from sweeper.learn.probes.energy import heights
 from sweeper.learn.probes.recorder import LayerRecorder, Measured, Recorder
@@ -98,8 +99,8 @@ class Probing:
     """Measures the trials of a batch; reads their weights and changes nothing.
 
     A probe that raises ends the measuring of its trial, and not its training. Where several trials
-    are measured at once it is raised here: in smaller batches, which need less memory, it turns out
-    whose it is.
+    are measured at once, or memory ran out in a batch of several, it is raised here: in smaller
+    batches, which need less memory, it turns out whose it is.
     """
 
     def __init__(
@@ -155,7 +156,7 @@ class Probing:
         try:
             yield
         except Exception as error:
-            if self._raises or len(places) > 1:
+            if self._raises or len(places) > 1 or (len(self._trials) > 1 and lacks_memory(error)):
                 raise
             self._logs[places[0]].error = "".join(traceback.format_exception(error))
 

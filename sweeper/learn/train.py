@@ -1,9 +1,7 @@
 """The training loop: a pack of trials in, one result a trial out, each as soon as it ends."""
 
 import ctypes
-import errno
 import math
-import re
 import time
 import traceback
 from bisect import bisect_right
@@ -14,6 +12,7 @@ from functools import cache
 import torch
 
 from sweeper.learn.data import Metrics
+from sweeper.learn.devices import lacks_memory
 from sweeper.learn.learner import batch_of, initial_weights, network_of, optimizer_of
 from sweeper.learn.probing import Probing
 from sweeper.spec.probes import Probes
@@ -29,8 +28,6 @@ FIT_ACCURACY = 0.99
 
 CHANCE_MARGIN = 0.1
 """Best test accuracy up to chance plus this is no generalization at all."""
-
-_LACKS_MEMORY = re.compile("allocate memory|out of memory|ALLOC_FAILED", re.IGNORECASE)
 
 
 def train(
@@ -186,13 +183,7 @@ def _train_batch(
 def _told(error: Exception, device: str) -> str:
     """The traceback of an error; before it, where memory was what lacked, a line that says so."""
     text = "".join(traceback.format_exception(error))
-    lacks_memory = (
-        isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
-        # torch raises RuntimeError on a CPU, and for what cuBLAS itself allocates
-        or (isinstance(error, RuntimeError) and _LACKS_MEMORY.search(str(error)) is not None)
-    )
-    if not lacks_memory:
+    if not lacks_memory(error):
         return text
     return f"out of memory on {device}, with this trial alone: {type(error).__name__}\n{text}"
 

@@ -275,7 +275,8 @@ def _packs(
     packs: list[Pack] = []
     for turn in np.unique(turns[rows]):
         some = rows[turns[rows] == turn]
-        part = plan if len(some) == plan.num_rows else plan.take(some)
+        whole = np.array_equal(some, np.arange(plan.num_rows))  # a million rows need no copy
+        part = plan if whole else plan.take(some)
         cut = make_packs(part, workers, resources.on_gpu, resources.pack_size)
         packs += [Pack(tuple(some[list(pack.rows)].tolist())) for pack in cut]
     return packs

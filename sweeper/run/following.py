@@ -254,6 +254,9 @@ def _failures(records: pa.Table, column: str) -> list[Failures]:
 def cause_of(error: str) -> str:
     """The line of an error that says what was wrong: of a traceback, the first after its frames."""
     lines = error.strip().splitlines()
+    if lines and "Exception Group Traceback" in lines[0]:
+        lines = [re.sub(r"^ *[+|] ?", "", line) for line in lines]
+        lines[0] = "Traceback"
     if lines and not lines[0].startswith("Traceback"):
         return lines[0]
     frames = [place for place, line in enumerate(lines) if line.startswith('  File "')]

@@ -20,7 +20,7 @@ def knock(address: str) -> None:
     """Ray waits for minutes where nobody answers; a user should know at once."""
     host, _, port = address.rpartition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=10).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
     except (OSError, OverflowError) as error:
         raise ExecutorError(f"no Ray cluster at {address}: {error}") from None
 

@@ -15,7 +15,7 @@ def existing(folder: ResultsFolder) -> ResultsFolder:
     Raises:
         ResultsError: There is nothing of the kind; it would pass for an empty sweep.
     """
-    if folder.latest_run() is None and not folder.shards():
+    if not folder.shards() and folder.latest_run() is None:
         raise no_records(folder)
     return folder
 
@@ -47,7 +47,16 @@ def no_records(folder: ResultsFolder) -> ResultsError:
 
 
 def _sweeps(folder: ResultsFolder, path: str) -> list[str]:
-    """The names of the folders just below a path that are a sweep's."""
+    """The names of the folders just below a path that are a sweep's, as far as it may be read."""
+    try:
+        return _readable_sweeps(folder, path)
+    except OSError:  # such as somebody else's folder among them
+        return []
+
+
+def _readable_sweeps(folder: ResultsFolder, path: str) -> list[str]:
+    if not path:
+        return []
     if folder.filesystem.get_file_info(path).type != pafs.FileType.Directory:
         return []
     below = folder.filesystem.get_file_info(pafs.FileSelector(path))

@@ -536,13 +536,15 @@ class ResultsFolder:
         files = {kind: self._names(kind) for kind in SCHEMAS}
         count = counting(files["records"])
         whole = [name for name in count if all(name in files[kind] for kind in ALWAYS)]
+        numbered = [shard for name in count if (shard := Shard.named(name))]
         for kind, there in files.items():
             gone = holders(there, whole)
             for name in there:
                 shard = Shard.named(name)
                 if shard is None or run_id not in (None, shard.run):
                     continue
-                begun = shard.first != shard.last and name not in count
+                # what it was to hold must be there: else its records are lost, not yet written
+                begun = name not in count and any(map(shard.holds, numbered))
                 if name in gone or begun:
                     found.append(f"{kind}/{name}")
         return found

@@ -89,21 +89,31 @@ class FittingTable:
     @property
     def _least(self) -> list[int]:
         """Widths that keep cells in one line, and words of heads whole."""
-        return [max(_longest_word(head), *map(cell_len, cells)) for head, *cells in self._by_column]
+        return [
+            max([_longest_word(head), *map(cell_len, cells)]) for head, *cells in self._by_column
+        ]
 
     def _widened(self, widths: list[int], room: int) -> list[int]:
         """Widths, and what room is left given to the columns with the most lines."""
         widths = list(widths)
+        # texts that fit a width fit all larger ones
+        columns = [
+            [text for text in column if cell_len(text) > width]
+            for column, width in zip(self._by_column, widths, strict=True)
+        ]
+        lines = [_most_lines(column, width) for column, width in zip(columns, widths, strict=True)]
         for _ in range(room - _whole(widths)):
-            lines = [
-                max(len(textwrap.wrap(text, width, break_long_words=False)) for text in column)
-                for column, width in zip(self._by_column, widths, strict=True)
-            ]
-            widths[lines.index(max(lines))] += max(lines) > 1
+            place = lines.index(max(lines))
+            if lines[place] == 1:
+                break
+            widths[place] += 1
+            lines[place] = _most_lines(columns[place], widths[place])
         return widths
 
     def _without_blanks(self) -> "FittingTable":
         said = [i for i, (_, *cells) in enumerate(self._by_column) if {*cells} - {"", "–"}]
+        if not said:
+            return self
         rows = [[row[i] for i in said] for row in self.rows]
         left = sum(i < self.left for i in said)
         return FittingTable([self.columns[i] for i in said], rows, left)
@@ -128,6 +138,11 @@ class FittingTable:
 
 def _whole(widths: list[int]) -> int:
     return sum(widths) + _GAP * (len(widths) - 1)
+
+
+def _most_lines(texts: list[str], width: int) -> int:
+    wrapped = (textwrap.wrap(text, width, break_long_words=False) for text in texts)
+    return max(map(len, wrapped), default=1)
 
 
 def _longest_word(text: str) -> int:

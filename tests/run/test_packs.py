@@ -1,13 +1,17 @@
 """Packs hold every trial once, of one shape each; lost ones come back until they are given up."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeper.run.agenda import open_agenda
 from sweeper.run.packs import MAX_ATTEMPTS, SHAPE, Pack, PackQueue, estimated_seconds, make_packs
 from sweeper.spec.sweep import open_text
+from sweeper.store.results import ResultsFolder
 
 SPEC = """\
 name: x
@@ -125,3 +129,30 @@ def test_the_trials_that_kill_their_worker_are_found_and_only_they(
     assert set(given_up) == poison & set(range(count))
     assert sorted(given_up + delivered) == list(range(count))
     assert deaths <= len(set(given_up)) * (MAX_ATTEMPTS + 9)
+
+
+SEARCH = """\
+name: search
+design: {kind: boundary, tolerance: 0.3}
+axes:
+  group: [Z8, D4, Q8]
+  n_train: {fraction: [0.4, 0.6]}
+  hidden_size: 16
+  learning_rate: 0.005
+  weight_decay: 0.0002
+  max_steps: 100
+  seed: 2
+resources: {gpus_per_worker: 1}
+"""
+
+
+def test_packs_of_a_search_are_of_one_shape_too(tmp_path: Path) -> None:
+    """A search asks in an order of its own; a pack of several groups would train as one of them."""
+    agenda = open_agenda(open_text(SEARCH, "search.yaml"), ResultsFolder.at(tmp_path))
+    packs = agenda.more(1)
+    asked = [row for pack in packs for row in pack.rows]
+    assert asked != sorted(asked)
+    assert len(set(asked)) == len(asked) == agenda.plan.num_rows
+    for pack in packs:
+        shapes = agenda.plan.take(list(pack.rows)).select(SHAPE).to_pandas()
+        assert len(shapes.drop_duplicates()) == 1

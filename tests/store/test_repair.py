@@ -306,3 +306,21 @@ def test_no_flipped_bit_passes_for_another_value(tmp_path: Path, trial: Make) ->
         except ResultsError:
             caught += 1
     assert caught > 500
+
+
+def test_curves_of_compacted_records_that_are_lost_are_kept_and_told(
+    tmp_path: Path, trial: Make
+) -> None:
+    """They are all that says that there were records; what compaction began has its parts yet."""
+    folder = ResultsFolder.at(tmp_path / "sweep")
+    run = "20260101T000000-123456"
+    for i in range(2):
+        write(folder, f"{run}-{i:06}", [trial(seed=i)])
+    folder.compact([Shard(run, i, i) for i in range(2)])
+    for shard in (tmp_path / "sweep" / "records").glob("*-to-*.parquet"):
+        shard.unlink()
+    found, aside = repair(folder, "me")
+    assert found.leftovers == []
+    (finding,) = found.findings
+    assert finding.files == [f"curves/{run}-000000-to-000001.parquet"]
+    assert aside is not None

@@ -1,5 +1,7 @@
 """Tables say everything at any width that has room for their words."""
 
+import time
+
 from rich.console import Console
 
 from sweeper.terminal.tables import rich_table
@@ -59,3 +61,17 @@ def test_no_word_is_cut_where_all_words_fit() -> None:
 
 def test_a_cell_is_text_and_never_markup() -> None:
     assert lines(40, ["name"], [["Z8⋊Z2[red]"]]) == ["name", "Z8⋊Z2[red]"]
+
+
+def test_a_table_without_rows_or_words_has_its_heads() -> None:
+    for rows in ([], [["–", "", None, ""]]):
+        assert lines(60, rows=list(rows))[0].split() == " ".join(COLUMNS).split()
+        assert lines(10, rows=list(rows))
+
+
+def test_long_tables_are_laid_out_at_once() -> None:
+    columns = [f"a head of words {i}" for i in range(8)]
+    rows: list[list[object]] = [[f"{i}.{j}" for j in range(8)] for i in range(5000)]
+    began = time.process_time()
+    assert len(lines(80, columns, rows)) > 5000
+    assert time.process_time() - began < 10

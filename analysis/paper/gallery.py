@@ -121,9 +121,9 @@ def _shown(figure: PaperFigure, numbers: Numbers, images: dict[str, str]) -> Sho
 
 
 def _cost(records: pd.DataFrame) -> str:
-    """As in "36 runs, 8.3 minutes of one worker on cpu (Intel(R) Xeon(R) Processor)"."""
+    """As in "36 runs, 8.3 minutes of one worker on Intel(R) Xeon(R) Processor"."""
     told = records[["device", "hardware"]].astype("string")  # a column may be all null
-    device = told["device"].fillna("an unknown device") + (" (" + told["hardware"] + ")").fillna("")
+    device = told["hardware"].fillna(told["device"]).fillna("an unknown device")
     minutes = records["wall_time_s"].sum() / 60
     devices = " and ".join(device.unique())
     return f"{len(records):,} runs, {minutes:,.1f} minutes of one worker on {devices}"

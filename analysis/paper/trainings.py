@@ -7,12 +7,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-from scipy import stats
 
 from analysis.figures.style import PANEL, legend_below, styled
 from analysis.paper.numbers import Numbers
 from analysis.paper.statements import (
-    SIGNIFICANT,
     Agreement,
     Statement,
     compared,
@@ -254,8 +252,7 @@ def _sooner(says: str, records: pd.DataFrame, also: Sequence[str]) -> Statement:
 
     Of a pair in which one run does not generalize it counts with its horizon, which is a bound: the
     ratio is further from 1 if the other one is the faster anyway, and says nothing if it is not.
-    Bounds spread by what the horizon happens to be, so that among them signs decide, not an
-    interval. Runs that were stopped tell neither a step nor a bound, and are left out.
+    Runs that were stopped tell neither a step nor a bound, and are left out.
     """
     unit = ["group_order", "init_seed"]
     key, scales = [*unit, "learning_rate", *also], [0.0, 1.0]
@@ -274,14 +271,9 @@ def _sooner(says: str, records: pd.DataFrame, also: Sequence[str]) -> Statement:
     units = (bounded[0.0] - bounded[1.0]).groupby(level=unit).mean()
     mean = mean_of(units, logarithms=True)
     only = {0.0: int((told & never[1.0]).sum()), 1.0: int((told & never[0.0]).sum())}
-    seen, unclear = f"{mean.between()}, 95 %", "the interval holds 1"
     found = compared(mean, 1.0, above=False)
-    if any(only.values()):
-        shorter, p, found = _signs(units)
-        seen = f"{mean.value:.2f} in the mean, less than 1 in {shorter}, p = {p:.2g} in a sign test"
-        unclear = "the signs may be chance"
     statistic = (
-        f"steps to generalize, from zero over ordinary: {seen} over "
+        f"steps to generalize, from zero over ordinary: {mean.between()}, 95 % over "
         f"{counted_as(mean.count, 'seed')}, each of one order, "
         f"{counted_as(len(bounded), 'pair')} of runs; of these "
         f"{only[0.0]} generalize within the horizon from zero alone and {only[1.0]} "
@@ -289,19 +281,10 @@ def _sooner(says: str, records: pd.DataFrame, also: Sequence[str]) -> Statement:
     )
     why = {
         Agreement.AGREES: "",
-        Agreement.OPEN: unclear,
+        Agreement.OPEN: "the interval holds 1",
         Agreement.DISAGREES: "it comes later here",
     }[found]
     against = {Agreement.AGREES: only[1.0], Agreement.DISAGREES: only[0.0], Agreement.OPEN: 0}
     if against[found]:
         found, why = Agreement.OPEN, "pairs in which the other one alone generalizes speak against"
     return Statement(says, found, statistic, why)
-
-
-def _signs(units: "pd.Series[float]") -> tuple[int, float, Agreement]:
-    """How many are negative, the two-sided p of that by a sign test, and what it says."""
-    below, above = int((units < -1e-9).sum()), int((units > 1e-9).sum())
-    p = float(stats.binomtest(below, below + above).pvalue) if below + above else 1.0
-    if p >= SIGNIFICANT:
-        return below, p, Agreement.OPEN
-    return below, p, Agreement.AGREES if below > above else Agreement.DISAGREES

@@ -206,9 +206,6 @@ def test_pairs_in_which_one_run_never_generalizes_are_not_left_out(
     (statement,) = trainings.judge_zero_init(Numbers(only_zero))
     assert statement.agreement is Agreement.AGREES
     assert "of these 6 generalize within the horizon from zero alone and 0" in statement.statistic
-    assert "less than 1 in 6, p = 0.031 in a sign test over 6 seeds" in statement.statistic
-    few = only_zero[only_zero["init_seed"] < 5]
-    assert trainings.judge_zero_init(Numbers(few))[0].why == "the signs may be chance"
     # 0.8 at one size; some 0.8 · 1,060/4,000 at the other
     assert float(re.findall(r"ordinary: ([\d.]+)", statement.statistic)[0]) < 0.45
     against = found.assign(
@@ -340,7 +337,7 @@ def test_costs_are_told_without_a_device_or_hardware() -> None:
     runs = pd.DataFrame({"device": ["cpu", None], "hardware": [math.nan] * 2, "wall_time_s": 30.0})
     assert _cost(runs) == "2 runs, 1.0 minutes of one worker on cpu and an unknown device"
     runs = runs.assign(hardware=["Xeon", None])
-    assert _cost(runs).endswith(" on cpu (Xeon) and an unknown device")
+    assert _cost(runs).endswith(" on Xeon and an unknown device")
 
 
 def test_without_sweeps_there_is_no_page(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_what_would_fill_the_memory_is_refused_before_it_does() -> None:
 
 @pytest.mark.parametrize("text", ["a: " + "[" * 20_000, "{a: " * 5000, "- " * 5000 + "1"])
 def test_nesting_without_end_is_refused(text: str) -> None:
-    assert refusal(text).startswith("s.yaml:1: is not YAML: ")
+    assert refusal(text) == "s.yaml:1: is nested too deeply, or holds itself"
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/passwd", "..", ".x", "a/b", ""])

@@ -107,8 +107,9 @@ def at_work(
         time.sleep(beat_s / 4)
         now = _claims(filesystem, folder)
         for name, content in now.items():
-            if content != claims.get(name):
-                return str(_parsed(content).get("holder", "another driver"))
+            if content != (before := claims.get(name, b"")):
+                told = _parsed(before) | _parsed(content)  # one may be half-written
+                return str(told.get("holder", "another driver"))
         claims = now
     return None
 

@@ -91,7 +91,7 @@ def test_they_change_no_result(one: Trial) -> None:
     assert seen.curve == plain.curve
     assert plain.probed is None
     same = replace(
-        seen, probed=None, wall_time_s=plain.wall_time_s, setup_s=plain.setup_s,
+        seen, probed=None, probe_s=0.0, wall_time_s=plain.wall_time_s, setup_s=plain.setup_s,
         evaluation_s=plain.evaluation_s, started_at=plain.started_at,
     )  # fmt: skip
     assert same == plain

@@ -24,7 +24,7 @@ def test_a_dry_run_writes_nothing(small_spec: Path, tmp_path: Path) -> None:
     assert "12 trials, 0 of them done" in said
     words = ["run", small_spec, "--results", tmp_path / "results", "--max-trials", "5", "--dry-run"]
     said = called(*words).output
-    assert "12 trials, 0 of them done; 1 packs for 5 of the other 12" in said
+    assert "12 trials, 0 of them done; 1 pack for 5 of the other 12" in said
     assert not (tmp_path / "results").exists()
 
 

@@ -278,11 +278,11 @@ def test_a_dry_run_says_what_would_be_probed(small_spec: Path) -> None:
     assert "about " in said
     assert "have records but no probes" not in said
     said = inline(small_spec, "--probe-finished", "--dry-run", "--max-trials", "3")
-    assert f"{text}1 packs for 3 of the other 7, to train them again" in said
+    assert f"{text}1 pack for 3 of the other 7, to train them again" in said
     assert sorted(Path(folder_of(small_spec).path).rglob("*")) == before
     inline(small_spec, "--probe-finished")
     said = inline(small_spec, "--probe-finished", "--dry-run")
-    assert "12 trials have records, 12 of them all that these probes measure; 0 packs" in said
+    assert "12 trials have records, 12 of them all that these probes measure\n" in said
 
 
 def test_a_dry_run_knows_records_that_would_be_taken_over_before_they_are_probed(
